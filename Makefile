@@ -1,0 +1,162 @@
+# Isthmus: one Makefile. `make help` lists what you can ask for.
+#
+#   make SAN=1 ...      the same under AddressSanitizer and UBSan, in build/san
+#   make CC=clang ...   another compiler
+#   make B=/tmp/b ...   another build folder
+
+SAN ?=
+B   ?= build$(if $(SAN),/san)
+CC  := $(if $(filter default,$(origin CC)),gcc,$(CC))
+T   ?=
+
+WARN   := -Wall -Wextra -Wshadow -Wconversion -Werror
+OPT    ?= $(if $(SAN),-O1,-O2)
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+comma  := ,
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(SANFLAGS) -pthread -MMD -MP $(CFLAGS)
+GENFLAGS   = -std=c11 -D_GNU_SOURCE -g $(OPT) $(SANFLAGS) -pthread -MMD -MP $(CFLAGS)
+LDLIBS := -levent -levent_pthreads -lssl -lcrypto -lprotobuf-c -lsqlite3 \
+          -lmsgpackc -ljansson -lresolv -lm
+
+VERSION := $(shell cat VERSION)
+
+# ---- the layers: who may see whose public headers -------------------------
+LIBS := base gossip raft rpc fedstate wanfed
+SEES_base     := base
+SEES_gossip   := base gossip
+SEES_raft     := base raft
+SEES_rpc      := base rpc
+SEES_fedstate := base fedstate
+SEES_wanfed   := base gossip rpc wanfed
+SEES_daemon   := $(LIBS)
+
+# Link order: the upper before the lower.
+LINK_base     := base
+LINK_gossip   := gossip base
+LINK_raft     := raft base
+LINK_rpc      := rpc base
+LINK_fedstate := fedstate base
+LINK_wanfed   := wanfed gossip rpc base
+LINK_all      := wanfed gossip raft rpc fedstate base
+
+includes = $(foreach l,$(1),-Ilib$(l)/include -I$(B)/gen/$(l))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# ---- libraries ------------------------------------------------------------
+# $(1): name. Sources in lib$(1)/src and its folders, protocols in lib$(1)/proto.
+define library
+PROTO_$(1) := $$(wildcard lib$(1)/proto/*.proto)
+GEN_$(1)   := $$(PROTO_$(1):lib$(1)/proto/%.proto=$(B)/gen/$(1)/$(1)/%.pb-c.c)
+SRC_$(1)   := $$(wildcard lib$(1)/src/*.c lib$(1)/src/*/*.c)
+OBJ_$(1)   := $$(SRC_$(1):%.c=$(B)/obj/%.o) $$(GEN_$(1):$(B)/gen/%.c=$(B)/obj/gen/%.o)
+DEPGEN_$(1) := $$(foreach l,$$(SEES_$(1)),$$(GEN_$$(l):.c=.h))
+
+$(B)/gen/$(1)/$(1)/%.pb-c.c $(B)/gen/$(1)/$(1)/%.pb-c.h : lib$(1)/proto/%.proto
+	@mkdir -p $$(@D)
+	protoc-c --proto_path=lib$(1)/proto --c_out=$(B)/gen/$(1)/$(1) $$<
+
+$(B)/obj/lib$(1)/%.o: lib$(1)/%.c | $$$$(DEPGEN_$(1))
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS_ALL) $$(call includes,$$(SEES_$(1))) -Ilib$(1)/src -c $$< -o $$@
+
+$(B)/obj/gen/$(1)/%.o: $(B)/gen/$(1)/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(GENFLAGS) -I$(B)/gen/$(1) -c $$< -o $$@
+
+$(B)/lib/lib$(1).a: $$(OBJ_$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+
+lib$(1): $(B)/lib/lib$(1).a
+.PHONY: lib$(1)
+endef
+.SECONDEXPANSION:
+$(foreach l,$(LIBS),$(eval $(call library,$(l))))
+
+ALL_GEN_H := $(foreach l,$(LIBS),$(GEN_$(l):.c=.h))
+
+# ---- the daemon -----------------------------------------------------------
+PROTO_daemon := $(wildcard daemon/proto/*.proto)
+GEN_daemon   := $(PROTO_daemon:daemon/proto/%.proto=$(B)/gen/daemon/daemon/%.pb-c.c)
+GEN_H_daemon := $(GEN_daemon:.c=.h)
+SRC_daemon   := $(wildcard daemon/*/*.c)
+OBJ_daemon   := $(SRC_daemon:%.c=$(B)/obj/%.o) $(GEN_daemon:$(B)/gen/%.c=$(B)/obj/gen/%.o)
+
+$(B)/gen/daemon/daemon/%.pb-c.c $(B)/gen/daemon/daemon/%.pb-c.h : daemon/proto/%.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=daemon/proto --c_out=$(B)/gen/daemon/daemon $<
+
+$(B)/obj/daemon/%.o: daemon/%.c VERSION | $(ALL_GEN_H) $(GEN_H_daemon)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -DISTHMUS_VERSION='"$(VERSION)"' $(call includes,$(SEES_daemon)) -I$(B)/gen/daemon -Idaemon -c $< -o $@
+
+$(B)/obj/gen/daemon/%.o: $(B)/gen/daemon/%.c
+	@mkdir -p $(@D)
+	$(CC) $(GENFLAGS) -I$(B)/gen/daemon -c $< -o $@
+
+$(B)/lib/daemon.a: $(OBJ_daemon)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+LIBFILES := $(LINK_all:%=$(B)/lib/lib%.a)
+
+$(B)/bin/isthmus: $(B)/obj/daemon/main.o $(B)/lib/daemon.a $(LIBFILES)
+	@mkdir -p $(@D)
+	$(CC) $(SANFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+all: $(B)/bin/isthmus $(EXAMPLES) ## libraries and daemon, under build/lib and build/bin
+
+# ---- tests: one folder, one binary ----------------------------------------
+# tests/lib<name>/*.c sees lib<name> with its src/; tests/daemon sees all.
+CHECKS := $(patsubst tests/%/,%,$(sort $(dir $(wildcard tests/lib*/*.c tests/daemon/*.c))))
+TESTLIBS := $(shell pkg-config --libs check 2>/dev/null) -lsubunit
+
+define test_library
+TOBJ_$(1) := $$(patsubst %.c,$(B)/obj/%.o,$$(wildcard tests/lib$(1)/*.c))
+$(B)/obj/tests/lib$(1)/%.o: tests/lib$(1)/%.c | $$$$(DEPGEN_$(1))
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS_ALL) $$(call includes,$$(SEES_$(1))) -Ilib$(1)/src -Itests -DTEST_DATA='"$$(CURDIR)/tests/lib$(1)/data"' -c $$< -o $$@
+$(B)/tests/lib$(1): $$(TOBJ_$(1)) $$(LINK_$(1):%=$(B)/lib/lib%.a)
+	@mkdir -p $$(@D)
+	$$(CC) $$(SANFLAGS) -pthread -o $$@ $$^ $$(TESTLIBS) $$(LDLIBS)
+endef
+$(foreach l,$(LIBS),$(eval $(call test_library,$(l))))
+
+TOBJ_daemon := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/daemon/*.c))
+# Programs outside the libraries (simulations, benchmarks) see everything public.
+$(B)/obj/tests/%.o: tests/%.c | $(ALL_GEN_H) $(GEN_H_daemon)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(call includes,$(SEES_daemon)) -I$(B)/gen/daemon -Idaemon -Itests -DISTHMUS_BIN='"$(abspath $(B))/bin/isthmus"' -DTEST_DATA='"$(CURDIR)/$(dir $<)data"' -c $< -o $@
+$(B)/tests/daemon: $(TOBJ_daemon) $(B)/lib/daemon.a $(LIBFILES)
+	@mkdir -p $(@D)
+	$(CC) $(SANFLAGS) -pthread -o $@ $^ $(TESTLIBS) $(LDLIBS)
+
+check: all $(CHECKS:%=$(B)/tests/%) ## unit and integration tests: T=libgossip for one folder, SAN=1
+	@B=$(B) sh tests/run.sh $(if $(T),$(T),$(CHECKS))
+
+# ---- the rest -------------------------------------------------------------
+DEPS := gcc make pkg-config libc6-dev libevent-dev libssl-dev libprotobuf-c-dev \
+        protobuf-c-compiler libsqlite3-dev libmsgpack-dev libjansson-dev uthash-dev \
+        check python3 openssl
+INTEROP_DEPS := serf haproxy nginx libnginx-mod-stream python3-consul prometheus curl iproute2
+
+help: ## list these targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install what building and testing need (Debian 12, as root)
+	@sh tests/deps.sh $(DEPS)
+
+compdb: ## compile_commands.json for editors
+	@sh tests/compdb.sh '$(MAKE)' > compile_commands.json
+
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: all check help deps compdb clean demo bench sim interop netns fuzz mutants
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

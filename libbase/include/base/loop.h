@@ -1,0 +1,44 @@
+/*
+ * The real world: a libevent loop with its clock, timers, workers, resolver
+ * and sockets. The daemon runs two, the gossip loop and the main loop.
+ */
+#ifndef BASE_LOOP_H
+#define BASE_LOOP_H
+
+#include "base/env.h"
+#include "base/net.h"
+
+struct base_loop;
+struct base_workers;
+struct event_base;
+
+/** Two threads, log and bulk, each with a queue of at most 1,024 jobs; shared
+ * by any number of loops. Free them after the loops: it waits for their jobs. */
+struct base_workers *base_workers_new(void);
+void base_workers_free(struct base_workers *workers);
+
+/** A loop; workers are borrowed. Ignores SIGPIPE for the process. NULL if
+ * libevent or the kernel refuses. */
+struct base_loop *base_loop_new(const char *name, const struct base_log *log,
+                                struct base_metrics *metrics,
+                                struct base_workers *workers);
+/** Frees it, after base_loop_run() has returned. */
+void base_loop_free(struct base_loop *loop);
+
+/** Runs callbacks until base_loop_stop(). The calling thread becomes the
+ * loop's. */
+void base_loop_run(struct base_loop *loop);
+/** Runs until done(arg) is true or timeout_ms has passed; for tests and small
+ * programs. Returns what done(arg) says at the end. */
+bool base_loop_run_until(struct base_loop *loop, bool (*done)(void *arg),
+                         void *arg, uint32_t timeout_ms);
+/** Ends base_loop_run() soon. Any thread. */
+void base_loop_stop(struct base_loop *loop);
+
+/** Live as long as the loop. */
+struct base_env *base_loop_env(struct base_loop *loop);
+struct base_net *base_loop_net(struct base_loop *loop);
+/** For what speaks libevent itself: evhttp, signals, splice. */
+struct event_base *base_loop_event_base(struct base_loop *loop);
+
+#endif
