@@ -61,14 +61,19 @@ struct base_stream {
     struct base_addr peer;
     bool closed_in;        /* on_closed was or will be told */
     int close_err;
+    /* Private to stream.c. */
+    bool closed_told;      /* these handlers have heard of the end */
+    bool *gone;            /* set by close during a callback */
+    struct base_timer wake; /* tells new handlers what waits */
 };
 
 #define BASE_STREAM_IN_LIMIT_BYTES (256u * 1024u)
 /* More than this waiting in an output queue is a bug or an attack. */
 #define BASE_STREAM_OUT_LIMIT_BYTES (64u * 1024u * 1024u)
 
-/** Who to tell. If input (or an end) already waits, it is told soon. events
- * must outlive the stream. */
+/** Who to tell. If input (or an end) already waits, it is told soon, from the
+ * loop. events must outlive the stream; NULL: nobody for now. New handlers hear
+ * of an end that older ones heard of. */
 void base_stream_set_events(struct base_stream *stream,
                             const struct base_stream_events *events, void *arg);
 /** How much input may wait; at least what one message of the protocol needs. */
@@ -96,7 +101,8 @@ void base_stream_close(struct base_stream *stream);
 
 /** Moves a stream to another loop: detach on the old loop (not inside one of
  * the stream's own callbacks' callers; a base_env_post() away is safe), hand
- * the pointer over with base_env_post(), attach on the new one, set events. */
+ * the pointer over with base_env_post(), attach on the new one, set events.
+ * Detaching forgets the handlers. */
 void base_stream_detach(struct base_stream *stream);
 void base_stream_attach(struct base_stream *stream, struct base_env *env);
 
@@ -110,6 +116,7 @@ void base_stream_init(struct base_stream *stream,
 void base_stream_fini(struct base_stream *stream);
 bool base_stream_tell_readable(struct base_stream *stream);
 bool base_stream_tell_drained(struct base_stream *stream);
+/** No more input comes: err 0 for an orderly end. Only the first call counts. */
 bool base_stream_tell_closed(struct base_stream *stream, int err);
 
 #endif
