@@ -1,0 +1,45 @@
+/*
+ * The state machine that the log drives. Same entries, same state, on every
+ * server. Source: Raft section 2.
+ * Threads: the loop of the node. Reentry: must not call into the node.
+ */
+#ifndef RAFT_FSM_H
+#define RAFT_FSM_H
+
+#include "base/buf.h"
+#include "raft/types.h"
+
+struct raft_fsm_ops {
+    uint32_t version; /* 1 */
+    /**
+     * Applies committed commands in order. results[i] is what the proposer's
+     * callback gets for entry i: a pointer handed on as is (NULL is fine),
+     * which on_result frees if nobody waits here.
+     * Nonzero stops the server loudly; an entry is never skipped.
+     */
+    int (*apply)(void *ctx, const struct raft_entry *entries, size_t count,
+                 void **results);
+    /** Frees a result that no proposer on this server waits for. */
+    void (*drop_result)(void *ctx, void *result);
+    /** A consistent image of the state now; serialised later in pieces by
+     * snapshot_read, ended by snapshot_free. */
+    int (*snapshot)(void *ctx, void **image);
+    /** Appends up to limit bytes more; 1 when all has been given, 0 if there is
+     * more, an error otherwise. May run on the bulk worker: touches the image
+     * only. */
+    int (*snapshot_read)(void *ctx, void *image, size_t limit,
+                         struct base_buf *out);
+    void (*snapshot_free)(void *ctx, void *image);
+    /** Replaces the state: begin, then pieces in order, then end(ok). With ok
+     * false the old state stays. */
+    int (*restore_begin)(void *ctx);
+    int (*restore_write)(void *ctx, const void *data, size_t len);
+    int (*restore_end)(void *ctx, bool ok);
+};
+
+struct raft_fsm {
+    const struct raft_fsm_ops *ops;
+    void *ctx;
+};
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * A Raft server: the pure core (raft/core.h) with storage, transport, timers
+ * and a state machine around it.
+ *
+ * Durability, in one place: a vote, a term and an acknowledgement leave only
+ * after what they promise is durable; a leader counts its own entry, and
+ * everybody applies, only up to the own durable index.
+ *
+ * Threads: the loop of env.
+ */
+#ifndef RAFT_NODE_H
+#define RAFT_NODE_H
+
+#include "base/env.h"
+#include "raft/error.h"
+#include "raft/fsm.h"
+#include "raft/storage.h"
+#include "raft/transport.h"
+
+struct raft_node;
+
+struct raft_node_config {
+    const char *id;                  /* our server id; copied */
+    const char *cluster_id;          /* NULL until bootstrap says; messages of
+                                        another cluster are refused */
+    struct raft_storage *storage;    /* given: closed with the node */
+    struct raft_transport transport;
+    struct raft_fsm fsm;
+    uint32_t election_timeout_ms;    /* 0: 1,000; actual: random in [1x, 2x) */
+    uint32_t heartbeat_interval_ms;  /* 0: 100 */
+    uint32_t proposals_max;          /* waiting to commit; 0: 65,536 */
+    uint32_t inflight_bytes_max;     /* of proposals; 0: 64 MiB */
+
+    /** Role, term or leader changed. leader_id is "" if unknown. */
+    void (*on_state)(void *ctx, enum raft_role role, raft_term term,
+                     const char *leader_id);
+    /** A configuration is in force (from appending on). */
+    void (*on_configuration)(void *ctx,
+                             const struct raft_configuration *configuration);
+    /** The server has stopped for good: storage or state machine failed. */
+    void (*on_fatal)(void *ctx, int err, const char *why);
+    void *ctx;
+};
+
+/** Loads the storage (later, from the loop) and becomes a follower. on_state
+ * comes when it is ready. */
+int raft_node_new(struct base_env *env, const struct raft_node_config *config,
+                  struct raft_node **out);
+/** Stops at once. Proposals that wait get RAFT_ESTOPPED before it returns. */
+void raft_node_free(struct raft_node *node);
+
+/** Makes the first configuration (index 1), durably, if the storage is empty:
+ * RAFT_EEXIST otherwise. The same list on every first server. */
+int raft_node_bootstrap(struct raft_node *node,
+                        const struct raft_configuration *configuration,
+                        raft_storage_done_fn done, void *arg);
+/** True once loaded, and whether a configuration is known. */
+bool raft_node_is_ready(const struct raft_node *node);
+bool raft_node_is_bootstrapped(const struct raft_node *node);
+
+/** A packed message from a peer, borrowed. */
+void raft_node_receive(struct raft_node *node, const void *data, size_t len);
+
+/** status 0 with where it stands and what the FSM gave (given to the callee),
+ * or RAFT_ENOTLEADER, RAFT_ELOST (it may still commit!), RAFT_ESTOPPED. */
+typedef void (*raft_propose_fn)(void *arg, int status, raft_index index,
+                                void *result);
+/** Replicates a command; data is copied. RAFT_EBUSY, RAFT_ETOOBIG,
+ * RAFT_ENOTLEADER at once mean that nothing happened. */
+int raft_node_propose(struct raft_node *node, const void *data, size_t len,
+                      raft_propose_fn done, void *arg);
+/** done(0) once a majority confirmed that we lead and everything committed
+ * before the call is applied here: a linearizable read may run. Read index,
+ * Raft thesis 6.4. */
+int raft_node_read_barrier(struct raft_node *node, raft_storage_done_fn done,
+                           void *arg);
+/** Adds, promotes or changes the address of one server; removes one. One
+ * change at a time (thesis 4.1); done when it is committed. */
+int raft_node_add_server(struct raft_node *node,
+                         const struct raft_server *server,
+                         raft_storage_done_fn done, void *arg);
+int raft_node_remove_server(struct raft_node *node, const char *id,
+                            raft_storage_done_fn done, void *arg);
+/** Hands leadership to a voter; "" picks the most caught up. */
+int raft_node_transfer(struct raft_node *node, const char *id,
+                       raft_storage_done_fn done, void *arg);
+
+struct raft_status {
+    enum raft_role role;
+    raft_term term;
+    char leader_id[RAFT_ID_MAX];
+    char leader_address[RAFT_ADDRESS_MAX];
+    raft_index first_index, last_index, commit_index, applied_index,
+        durable_index;
+    uint64_t leader_contact_ms; /* monotonic; when we last heard the leader */
+    size_t proposals_waiting;
+};
+void raft_node_status(const struct raft_node *node, struct raft_status *out);
+const struct raft_configuration *
+raft_node_configuration(const struct raft_node *node);
+
+#endif

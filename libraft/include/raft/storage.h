@@ -1,0 +1,82 @@
+/*
+ * What must outlive a crash: term, vote, log, snapshots. A storage answers
+ * asynchronously, in the order of submission, and only after the bytes are
+ * durable. raft/storage_sqlite.h is the real one, raft/storage_memory.h the
+ * twin for tests.
+ * Threads: calls and callbacks on the node's loop; the work elsewhere.
+ */
+#ifndef RAFT_STORAGE_H
+#define RAFT_STORAGE_H
+
+#include "base/env.h"
+#include "raft/error.h"
+#include "raft/types.h"
+
+struct raft_storage;
+
+/** What load() finds. Entries are owned by the callee after the callback;
+ * free each data with base_free, and the array too. */
+struct raft_stored {
+    raft_term term;
+    char voted_for[RAFT_ID_MAX]; /* "" for nobody */
+    struct raft_entry *entries;
+    size_t entry_count;
+    raft_index snapshot_index; /* 0: no snapshot */
+    raft_term snapshot_term;
+    struct raft_configuration snapshot_configuration;
+    raft_index configuration_index;
+    bool behind; /* shows less than its side record promises: must not vote */
+};
+
+/** One durable step: term and vote if they changed, then truncation, then
+ * entries. Everything is borrowed until done. */
+struct raft_write {
+    bool set_vote;
+    raft_term term;
+    const char *voted_for;
+    raft_index truncate_from; /* 0: nothing; drops this index and all after */
+    const struct raft_entry *entries;
+    size_t entry_count;
+};
+
+typedef void (*raft_storage_done_fn)(void *arg, int status);
+typedef void (*raft_storage_load_fn)(void *arg, int status,
+                                     struct raft_stored *stored);
+
+struct raft_storage_ops {
+    uint32_t version; /* 1 */
+    /** Reads everything; the first call. */
+    int (*load)(struct raft_storage *storage, raft_storage_load_fn done,
+                void *arg);
+    /** done(0) once it is durable. After an error the storage is finished:
+     * every later call fails (a failed fsync is final). */
+    int (*write)(struct raft_storage *storage, const struct raft_write *write,
+                 raft_storage_done_fn done, void *arg);
+    /** Snapshot under way: pieces in order, then finish makes it durable and
+     * drops log entries up to keep_after. abort forgets it. */
+    int (*snapshot_begin)(struct raft_storage *storage, raft_index index,
+                          raft_term term,
+                          const struct raft_configuration *configuration,
+                          raft_index configuration_index);
+    int (*snapshot_append)(struct raft_storage *storage, const void *data,
+                           size_t len, raft_storage_done_fn done, void *arg);
+    int (*snapshot_finish)(struct raft_storage *storage, raft_index keep_after,
+                           raft_storage_done_fn done, void *arg);
+    void (*snapshot_abort)(struct raft_storage *storage);
+    /** Reads a piece of the newest snapshot; data is lent to the callback. */
+    int (*snapshot_read)(struct raft_storage *storage, uint64_t offset,
+                         size_t limit,
+                         void (*done)(void *arg, int status, const void *data,
+                                      size_t len, bool last),
+                         void *arg);
+    /** Waits for what is queued, then frees. */
+    void (*close)(struct raft_storage *storage);
+};
+
+/** The part every storage begins with. */
+struct raft_storage {
+    const struct raft_storage_ops *ops;
+    struct base_env *env;
+};
+
+#endif
