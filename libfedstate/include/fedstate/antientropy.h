@@ -1,0 +1,42 @@
+/*
+ * Secondary to primary: on the leader of every datacenter, our own record in
+ * the table is kept equal to our catalog's gateways. It waits for a change of
+ * either, never polls, and spaces its syncs. Source: federation.md section 8.
+ * Threads: the loop of env.
+ */
+#ifndef FEDSTATE_ANTIENTROPY_H
+#define FEDSTATE_ANTIENTROPY_H
+
+#include "fedstate/primary.h"
+#include "fedstate/store.h"
+
+struct fedstate_antientropy;
+
+/** What our catalog says, with the index at which it last moved. Called on
+ * the loop; the answer is the caller's (base_pb_free each; base_free array). */
+struct fedstate_catalog_ops {
+    uint32_t version; /* 1 */
+    uint64_t (*gateways)(void *ctx, Fedstate__CheckServiceNode ***out,
+                         size_t *count);
+};
+
+struct fedstate_antientropy_config {
+    const char *datacenter; /* ours; copied */
+    struct fedstate_store *store;
+    const struct fedstate_catalog_ops *catalog;
+    void *catalog_ctx;
+    struct fedstate_primary primary; /* in the primary: its own Raft */
+    uint32_t sync_interval_ms;         /* least time between syncs; 0: 1,000 */
+    uint32_t check_update_interval_ms; /* output-only changes; 0: 300,000 */
+    uint32_t backoff_max_ms;           /* 0: 120,000 */
+};
+
+int fedstate_antientropy_new(struct base_env *env,
+                             const struct fedstate_antientropy_config *config,
+                             struct fedstate_antientropy **out);
+void fedstate_antientropy_free(struct fedstate_antientropy *antientropy);
+/** The catalog's gateways (may) have changed: looks soon. The store's own
+ * changes are watched without being told. */
+void fedstate_antientropy_changed(struct fedstate_antientropy *antientropy);
+
+#endif
