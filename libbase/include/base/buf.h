@@ -21,8 +21,11 @@ struct base_buf {
 
 #define BASE_BUF_INIT {NULL, 0, 0, 0}
 
+/** Never NULL, also when there is nothing. Valid until the next change. */
 static inline const uint8_t *base_buf_data(const struct base_buf *buf)
 {
+    if (buf->bytes == NULL)
+        return (const uint8_t *)"";
     return buf->bytes + buf->start;
 }
 static inline size_t base_buf_len(const struct base_buf *buf)

@@ -115,7 +115,11 @@ void base_log_write(const struct base_log *log, enum base_log_level level,
 int base_log_level_parse(const char *text, enum base_log_level *out);
 const char *base_log_level_name(enum base_log_level level);
 
-/** A record as a line without newline, text or JSON; the caller's (base_free). */
+#define BASE_LOG_VALUE_BYTES_MAX 4096 /* longer text is cut and gets "..." */
+
+/** A record as a line without newline, text or JSON; the caller's (base_free).
+ * Control characters are escaped and bytes that are not UTF-8 replaced, so that
+ * no peer's input can forge a line or drive a terminal. */
 char *base_log_render_text(const struct base_log_record *record);
 char *base_log_render_json(const struct base_log_record *record);
 
@@ -129,7 +133,8 @@ void base_log_sink_free(struct base_log_sink *sink);
 struct base_log_limit {
     uint64_t last_ns;
     uint32_t tokens_milli;
-    uint32_t suppressed; /* since the last line that passed */
+    uint32_t suppressed; /* how many were refused before the last that passed */
+    uint32_t refused;    /* since then */
     bool started;
 };
 /** True if a line may be written at now_ns: burst 10, then one a second. */

@@ -42,7 +42,9 @@ void base_gauge_set(struct base_gauge *gauge, int64_t value);
 int64_t base_gauge_value(const struct base_gauge *gauge);
 void base_histogram_observe(struct base_histogram *histogram, uint64_t value);
 
-#define BASE_HISTOGRAM_BUCKETS 40 /* bucket i counts values < 2^i */
+/* Bucket i counts the values below 2^i, so each holds the ones before it; the
+ * count holds those from 2^39 on too. */
+#define BASE_HISTOGRAM_BUCKETS 40
 
 /** One series as base_metrics_each() shows it. */
 struct base_metric {
@@ -56,7 +58,8 @@ struct base_metric {
     uint64_t max;
     uint64_t buckets[BASE_HISTOGRAM_BUCKETS];
 };
-/** Calls each once a series, in the order of first registration. */
+/** Calls each once a series, in the order of first registration. each must not
+ * register or list: the registry is locked meanwhile. */
 void base_metrics_each(struct base_metrics *metrics,
                        void (*each)(void *arg, const struct base_metric *metric),
                        void *arg);
