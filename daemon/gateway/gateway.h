@@ -1,0 +1,40 @@
+/*
+ * The built-in mesh gateway: a TCP proxy that reads the server name of a TLS
+ * hello and passes the bytes on, untouched. It registers itself with the agent
+ * and follows its routes (federation.md section 11).
+ */
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+
+struct gateway_meta {
+    const char *key;
+    const char *value;
+};
+
+/** What the command line says. Strings are borrowed for the run. */
+struct gateway_options {
+    struct base_addr http_addr;    /* the local agent's API, with its port */
+    const char *token;             /* access token for it; "" if none */
+    struct base_addr address;      /* LAN: where it listens, and is registered */
+    struct base_addr wan_address;  /* registered; family 0 if not given */
+    struct base_addr wan_bind;     /* a second listener; family 0 if none */
+    const char *service;           /* "mesh-gateway" */
+    const char *service_id;        /* service if not given */
+    bool expose_servers;           /* meta consul-wan-federation=1 */
+    bool do_register;              /* false: only follows routes */
+    const struct gateway_meta *meta; /* further service meta */
+    size_t meta_count;
+    enum base_log_level log_level;
+    bool log_json;
+};
+
+/** Runs until a signal, then deregisters. Returns the process's exit code. */
+int gateway_run(const struct gateway_options *options);
+
+#endif
