@@ -88,7 +88,7 @@ OBJ_daemon   := $(SRC_daemon:%.c=$(B)/obj/%.o) $(GEN_daemon:$(B)/gen/%.c=$(B)/ob
 
 $(B)/gen/daemon/daemon/%.pb-c.c $(B)/gen/daemon/daemon/%.pb-c.h : daemon/proto/%.proto
 	@mkdir -p $(@D)
-	protoc-c --proto_path=daemon/proto --c_out=$(B)/gen/daemon/daemon $<
+	protoc-c --proto_path=daemon/proto --proto_path=fedstate=libfedstate/proto --c_out=$(B)/gen/daemon/daemon $<
 
 $(B)/obj/daemon/%.o: daemon/%.c VERSION | $(ALL_GEN_H) $(GEN_H_daemon)
 	@mkdir -p $(@D)
@@ -96,7 +96,7 @@ $(B)/obj/daemon/%.o: daemon/%.c VERSION | $(ALL_GEN_H) $(GEN_H_daemon)
 
 $(B)/obj/gen/daemon/%.o: $(B)/gen/daemon/%.c
 	@mkdir -p $(@D)
-	$(CC) $(GENFLAGS) -I$(B)/gen/daemon -c $< -o $@
+	$(CC) $(GENFLAGS) -I$(B)/gen/daemon -I$(B)/gen/daemon/daemon -I$(B)/gen/fedstate -c $< -o $@
 
 $(B)/lib/daemon.a: $(OBJ_daemon)
 	@mkdir -p $(@D)

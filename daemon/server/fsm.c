@@ -1,0 +1,296 @@
+/*
+ * Log commands in, tables out. Commands come from our own log, but a log
+ * outlives the program that wrote it: what does not parse stops the server,
+ * since skipping it would make this server's state differ from the others'.
+ */
+#include "server/fsm.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/pb.h"
+#include "raft/error.h"
+
+#define SNAPSHOT_VERSION 1u
+#define SNAPSHOT_BYTES_MAX (1u << 30)
+
+void fsm_init(struct fsm *fsm, struct base_env *env)
+{
+    memset(fsm, 0, sizeof(*fsm));
+    fsm->env = env;
+    fsm->log = base_log_named(&env->log, "server.fsm");
+    catalog_init(&fsm->catalog, env);
+    fsm->store = fedstate_store_new(env);
+}
+
+void fsm_close(struct fsm *fsm)
+{
+    base_buf_close(&fsm->restoring);
+    fedstate_store_free(fsm->store);
+    catalog_close(&fsm->catalog);
+}
+
+void fsm_encode(struct base_buf *out, enum fsm_command command,
+                const void *message)
+{
+    base_buf_append_u8(out, (uint8_t)command);
+    base_pb_pack(message, out);
+}
+
+/* What a command's body is. */
+static const ProtobufCMessageDescriptor *body_of(unsigned command)
+{
+    switch (command) {
+    case FSM_REGISTER:
+        return &server__register__descriptor;
+    case FSM_DEREGISTER:
+        return &server__deregister__descriptor;
+    case FSM_FEDERATION_STATE:
+        return &fedstate__change__descriptor;
+    case FSM_CLUSTER_ID:
+        return &server__birth__descriptor;
+    }
+    return NULL;
+}
+
+static int set_cluster_id(struct fsm *fsm, const Server__Birth *birth)
+{
+    /* The first one stands for ever: two leaders may both have proposed. */
+    if (fsm->cluster_id[0] != '\0')
+        return 0;
+    if (strlen(birth->cluster_id) >= sizeof(fsm->cluster_id))
+        return BASE_EINVAL;
+    strcpy(fsm->cluster_id, birth->cluster_id);
+    return 0;
+}
+
+static int run(struct fsm *fsm, unsigned command, uint64_t index,
+               const void *body)
+{
+    switch (command) {
+    case FSM_REGISTER:
+        return catalog_register(&fsm->catalog, index, body);
+    case FSM_DEREGISTER:
+        return catalog_deregister(&fsm->catalog, index, body);
+    case FSM_FEDERATION_STATE:
+        return fedstate_store_apply(fsm->store, index, body);
+    default:
+        return set_cluster_id(fsm, body);
+    }
+}
+
+/* 0 and a result, or what stops the server. */
+static int apply_one(struct fsm *fsm, const struct raft_entry *entry,
+                     struct fsm_result *result)
+{
+    const uint8_t *bytes = entry->data;
+    const ProtobufCMessageDescriptor *descriptor;
+    void *body;
+
+    if (entry->len == 0)
+        return RAFT_EDECODE;
+    descriptor = body_of(bytes[0]);
+    if (descriptor == NULL) {
+        if (bytes[0] & FSM_IGNORABLE)
+            return 0;
+        base_log(&fsm->log, BASE_LOG_ERROR,
+                 "log command of unknown type: this server is too old for its "
+                 "log, upgrade it",
+                 kv_uint("type", bytes[0]), kv_uint("index", entry->index));
+        return RAFT_EFORMAT;
+    }
+    body = base_pb_unpack(descriptor, bytes + 1, entry->len - 1,
+                          base_pb_budget(entry->len));
+    if (body == NULL) {
+        base_log(&fsm->log, BASE_LOG_ERROR, "log command does not parse",
+                 kv_uint("type", bytes[0]), kv_uint("index", entry->index));
+        return RAFT_EDECODE;
+    }
+    result->status = run(fsm, bytes[0], entry->index, body);
+    base_pb_free(body);
+    return 0;
+}
+
+static int fsm_apply(void *ctx, const struct raft_entry *entries, size_t count,
+                     void **results)
+{
+    struct fsm *fsm = ctx;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        struct fsm_result *result;
+        int rv;
+
+        BASE_NEW(result);
+        result->index = entries[i].index;
+        rv = apply_one(fsm, &entries[i], result);
+        results[i] = result;
+        if (rv != 0)
+            return rv;
+        fsm->applied = entries[i].index;
+    }
+    return 0;
+}
+
+static void fsm_drop_result(void *ctx, void *result)
+{
+    (void)ctx;
+    base_free(result);
+}
+
+/* ---- snapshots ------------------------------------------------------------ */
+
+/* An image is the packed snapshot, and how far it has been read. */
+struct image {
+    struct base_buf bytes;
+};
+
+static Server__SnapshotNode *snapshot_node(const struct catalog_node *node)
+{
+    Server__SnapshotNode *out = base_alloc(sizeof(*out));
+
+    server__snapshot_node__init(out);
+    out->node = node->node;
+    out->services = node->services;
+    out->n_services = node->service_count;
+    out->checks = node->checks;
+    out->n_checks = node->check_count;
+    return out;
+}
+
+static int fsm_snapshot(void *ctx, void **out)
+{
+    struct fsm *fsm = ctx;
+    Server__Snapshot snapshot = SERVER__SNAPSHOT__INIT;
+    struct base_buf table = BASE_BUF_INIT;
+    struct image *image;
+    size_t i;
+
+    BASE_NEW(image);
+    fedstate_store_snapshot(fsm->store, &table);
+    snapshot.version = SNAPSHOT_VERSION;
+    snapshot.cluster_id = fsm->cluster_id;
+    snapshot.catalog_index = fsm->catalog.index;
+    snapshot.federation.data = table.bytes + table.start;
+    snapshot.federation.len = base_buf_len(&table);
+    snapshot.n_nodes = fsm->catalog.node_count;
+    snapshot.nodes = base_calloc(snapshot.n_nodes + 1, sizeof(*snapshot.nodes));
+    for (i = 0; i < snapshot.n_nodes; i++)
+        snapshot.nodes[i] = snapshot_node(fsm->catalog.nodes[i]);
+    base_pb_pack(&snapshot, &image->bytes);
+    for (i = 0; i < snapshot.n_nodes; i++)
+        base_free(snapshot.nodes[i]);
+    base_free(snapshot.nodes);
+    base_buf_close(&table);
+    *out = image;
+    return 0;
+}
+
+static int fsm_snapshot_read(void *ctx, void *arg, size_t limit,
+                             struct base_buf *out)
+{
+    struct image *image = arg;
+    size_t len = base_buf_len(&image->bytes);
+
+    (void)ctx;
+    if (len > limit)
+        len = limit;
+    base_buf_append(out, base_buf_data(&image->bytes), len);
+    base_buf_consume(&image->bytes, len);
+    return base_buf_len(&image->bytes) == 0;
+}
+
+static void fsm_snapshot_free(void *ctx, void *arg)
+{
+    struct image *image = arg;
+
+    (void)ctx;
+    base_buf_close(&image->bytes);
+    base_free(image);
+}
+
+static int fsm_restore_begin(void *ctx)
+{
+    struct fsm *fsm = ctx;
+
+    base_buf_reset(&fsm->restoring);
+    return 0;
+}
+
+static int fsm_restore_write(void *ctx, const void *data, size_t len)
+{
+    struct fsm *fsm = ctx;
+
+    if (base_buf_len(&fsm->restoring) + len > SNAPSHOT_BYTES_MAX)
+        return BASE_ETOOBIG;
+    base_buf_append(&fsm->restoring, data, len);
+    return 0;
+}
+
+static void restore_nodes(struct fsm *fsm, const Server__Snapshot *snapshot)
+{
+    size_t i;
+
+    catalog_clear(&fsm->catalog);
+    for (i = 0; i < snapshot->n_nodes; i++) {
+        const Server__SnapshotNode *node = snapshot->nodes[i];
+        Server__Register record = SERVER__REGISTER__INIT;
+
+        record.node = node->node;
+        record.services = node->services;
+        record.n_services = node->n_services;
+        record.checks = node->checks;
+        record.n_checks = node->n_checks;
+        catalog_restore(&fsm->catalog, &record);
+    }
+    fsm->catalog.index = snapshot->catalog_index;
+    fsm->catalog.gateway_index = snapshot->catalog_index;
+    watch_list_wake(&fsm->catalog.watches);
+}
+
+static int fsm_restore_end(void *ctx, bool ok)
+{
+    struct fsm *fsm = ctx;
+    Server__Snapshot *snapshot = NULL;
+    int rv = 0;
+
+    if (ok) {
+        size_t len = base_buf_len(&fsm->restoring);
+
+        snapshot = base_pb_unpack(&server__snapshot__descriptor,
+                                  base_buf_data(&fsm->restoring), len,
+                                  base_pb_budget(len));
+        if (snapshot == NULL || snapshot->version != SNAPSHOT_VERSION ||
+            strlen(snapshot->cluster_id) >= sizeof(fsm->cluster_id))
+            rv = RAFT_EDECODE;
+        else
+            rv = fedstate_store_restore(fsm->store, snapshot->federation.data,
+                                        snapshot->federation.len);
+        if (rv == 0) {
+            strcpy(fsm->cluster_id, snapshot->cluster_id);
+            restore_nodes(fsm, snapshot);
+        }
+    }
+    base_pb_free(snapshot);
+    base_buf_close(&fsm->restoring);
+    fsm->restoring = (struct base_buf)BASE_BUF_INIT;
+    return rv;
+}
+
+struct raft_fsm fsm_ops(struct fsm *fsm)
+{
+    static const struct raft_fsm_ops ops = {
+        .version = 1,
+        .apply = fsm_apply,
+        .drop_result = fsm_drop_result,
+        .snapshot = fsm_snapshot,
+        .snapshot_read = fsm_snapshot_read,
+        .snapshot_free = fsm_snapshot_free,
+        .restore_begin = fsm_restore_begin,
+        .restore_write = fsm_restore_write,
+        .restore_end = fsm_restore_end,
+    };
+
+    return (struct raft_fsm){&ops, fsm};
+}

@@ -1,0 +1,66 @@
+/* The rules, each with the sentence that the log gives for it. */
+#include "server/merge.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "server/member.h"
+
+static const char *lan_refusal(const struct merge_rules *rules,
+                               const char *role, const char *dc, const char *id,
+                               const char *name)
+{
+    if (role == NULL || (strcmp(role, MEMBER_ROLE) != 0 &&
+                         strcmp(role, MEMBER_ROLE_CLIENT) != 0))
+        return NULL; /* a plain serf agent is welcome; it never counts */
+    if (dc == NULL || strcasecmp(dc, rules->datacenter) != 0)
+        return "member of another datacenter in the LAN pool";
+    if (id != NULL && strcmp(id, rules->own_id) == 0 &&
+        strcmp(name, rules->own_name) != 0)
+        return "member with our own node id: two agents share a data folder";
+    return NULL;
+}
+
+/* Exactly two labels, neither empty. */
+static bool is_wan_name(const char *name)
+{
+    const char *dot = strchr(name, '.');
+
+    return dot != NULL && dot != name && dot[1] != '\0' &&
+           strchr(dot + 1, '.') == NULL;
+}
+
+static const char *wan_refusal(const struct merge_rules *rules,
+                               const char *role, const char *name)
+{
+    if (!is_wan_name(name))
+        return "WAN member whose name is not node.datacenter";
+    if (role != NULL && strcmp(role, MEMBER_ROLE) == 0)
+        return NULL;
+    if (rules->allow_foreign)
+        return NULL;
+    return "WAN member that is no server of ours (wan_allow_foreign_members "
+           "is off)";
+}
+
+int merge_check(struct merge_rules *rules, const struct gossip_member *member)
+{
+    const char *role = gossip_member_tag(member, "role");
+    const char *why;
+
+    if (rules->wan)
+        why = wan_refusal(rules, role, member->name);
+    else
+        why = lan_refusal(rules, role, gossip_member_tag(member, "dc"),
+                          gossip_member_tag(member, "id"), member->name);
+    if (why == NULL)
+        return 0;
+    base_counter_add(base_metrics_counter(rules->env->metrics,
+                                          "isthmus.serf.merge_refused", "pool",
+                                          rules->wan ? "wan" : "lan"),
+                     1);
+    if (base_log_limit_pass(&rules->log_limit, base_env_now_ns(rules->env)))
+        base_log(&rules->env->log, BASE_LOG_WARN, why,
+                 kv_str("member", member->name), kv_addr("address", &member->addr));
+    return GOSSIP_EREFUSED;
+}
