@@ -16,7 +16,8 @@
 
 struct rpc_listener;
 
-/** A connection of the protocol, the type byte already gone; stream is given. */
+/** A connection of the protocol, the type byte already gone; stream is given,
+ * and may be detached at once. peer is borrowed for the call. */
 typedef void (*rpc_accept_fn)(void *arg, struct base_stream *stream,
                               const struct rpc_peer *peer);
 
@@ -30,7 +31,27 @@ struct rpc_listener_config {
     uint32_t handshake_timeout_ms;   /* first byte to end of TLS; 0: 5,000 */
     uint32_t handshakes_max;         /* in flight; 0: 64 */
     uint32_t connections_per_name;   /* established, a certificate; 0: 100 */
+    uint32_t accepts_per_second;     /* a source IP, twice that at once; 0: 200 */
 };
+
+/*
+ * Counter "isthmus.rpc.refused", label "reason":
+ *   unknown-byte               2, 6, 7, 8 and whatever else is no protocol
+ *   not-tls                    a plain protocol byte where TLS is demanded
+ *   tls-in-tls                 3 or 0x16 again, inside TLS
+ *   tls-not-configured         3 or 0x16 without a certificate of ours
+ *   mutual-tls-not-configured  0x16 without verify_incoming
+ *   first-byte-timeout         no type byte in time, before or inside TLS
+ *   handshake, handshake-timeout, alpn
+ *                              the TLS handshake failed: by certificate or
+ *                              cipher; by its time; by the protocol asked for
+ *   certificate-name           the certificate may not speak the protocol
+ *   no-handler                 nobody takes that protocol here
+ *   handshakes-max, waiting-max, rate, name-max
+ *                              a limit: handshakes in flight; connections
+ *                              without a first byte; accepts of that IP;
+ *                              established connections of that certificate
+ */
 
 /** Listens. Strings are copied; secure and env outlive it. */
 int rpc_listener_new(struct base_env *env, struct base_net *net,
@@ -42,7 +63,8 @@ void rpc_listener_handle(struct rpc_listener *listener,
                          void *arg);
 void rpc_listener_addr(const struct rpc_listener *listener,
                        struct base_addr *out);
-/** Stops listening and ends handshakes; handed-over streams live on. */
+/** Stops listening and ends handshakes; handed-over streams live on. Not inside
+ * an accept function. */
 void rpc_listener_free(struct rpc_listener *listener);
 
 #endif

@@ -36,7 +36,11 @@ struct rpc_handshake; /* one under way */
 /**
  * Owner:   the maker of ctx keeps it alive while handshakes and streams live.
  * Threads: one loop per ctx.
- * Reentry: done comes later, from the loop, once, unless cancelled.
+ * Reentry: done comes later, once, unless cancelled: from the loop, with no
+ *          callback of a stream below it, so that the new stream may be detached
+ *          at once.
+ * Errors:  client and server return 0, or an error: inner is closed then, and
+ *          done does not come.
  */
 struct rpc_secure_ops {
     uint32_t version; /* 1 */
@@ -58,6 +62,10 @@ struct rpc_secure_ops {
                   struct rpc_handshake **out);
     /** Closes the inner stream; done does not come. */
     void (*cancel)(struct rpc_handshake *handshake);
+    /** freed(arg) once when a stream that done gave is closed, on the loop that
+     * it is on then, inside base_stream_close(). NULL: not supported. */
+    void (*watch)(struct base_stream *stream, void (*freed)(void *arg),
+                  void *arg);
 };
 
 struct rpc_secure {

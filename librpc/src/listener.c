@@ -1,0 +1,435 @@
+/*
+ * The server port. Each new connection is an "opening" that waits for its first
+ * byte, perhaps for TLS and a second byte, and is then handed to a protocol's
+ * handler or refused: closed, counted by reason, logged at a bounded rate. The
+ * tables are sniff.c and protocol.c, certificates' names peer.c; this file is
+ * the order of things and the limits. Source: federation.md section 3.
+ */
+#include "rpc/listener.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "name_limit.h"
+#include "peer.h"
+#include "rate.h"
+#include "sniff.h"
+
+#define HANDSHAKE_TIMEOUT_MS 5000u
+#define HANDSHAKES_MAX 64u
+#define CONNECTIONS_PER_NAME 100u
+#define ACCEPTS_PER_SECOND 200u
+#define WAITING_MAX 1024u /* connections that have not said a byte yet */
+
+struct handler {
+    rpc_accept_fn accept;
+    void *arg;
+};
+
+struct rpc_listener {
+    struct base_env *env;
+    struct base_net *net;
+    struct base_log log;
+    struct base_log_limit log_limit;
+    struct base_listener *socket;
+    char *datacenter;
+    char *domain;
+    const struct rpc_secure *secure;
+    struct rpc_sniff_rules rules;
+    uint32_t handshake_timeout_ms;
+    uint32_t handshakes_max;
+    uint32_t handshake_count;
+    uint32_t opening_count;
+    struct rpc_rate *rate;
+    struct rpc_name_limit *names;
+    struct handler handlers[RPC_PROTOCOL_COUNT];
+    LIST_HEAD(, opening) openings;
+};
+
+struct opening {
+    LIST_ENTRY(opening) link;
+    struct rpc_listener *listener;
+    struct base_stream *stream;      /* NULL while TLS has it */
+    struct rpc_handshake *handshake; /* NULL unless TLS has the stream */
+    struct base_timer timer;         /* deadline, or zero: go on from the loop */
+    void (*next)(struct opening *opening); /* what the zero timer does */
+    enum rpc_sniff_place place;
+    enum rpc_protocol protocol;
+    int byte;                        /* the last type byte; -1: none came */
+    struct rpc_peer peer;
+};
+
+/* ---- ends of an opening ---- */
+
+static void opening_free(struct opening *opening)
+{
+    struct rpc_listener *listener = opening->listener;
+
+    LIST_REMOVE(opening, link);
+    listener->opening_count--;
+    base_timer_stop(&opening->timer);
+    if (opening->handshake != NULL) {
+        listener->handshake_count--;
+        listener->secure->ops->cancel(opening->handshake);
+    }
+    if (opening->stream != NULL)
+        base_stream_close(opening->stream);
+    base_free(opening);
+}
+
+static void log_refusal(struct rpc_listener *listener,
+                        const struct base_addr *from, int byte,
+                        const struct rpc_peer *peer, const char *reason,
+                        const char *why)
+{
+    struct base_log_limit *limit = &listener->log_limit;
+    uint32_t suppressed = limit->suppressed;
+    char text[8] = "";
+
+    if (!base_log_limit_pass(limit, base_env_now_ns(listener->env)))
+        return;
+    if (byte >= 0)
+        snprintf(text, sizeof(text), "0x%02x", (unsigned)byte & 0xffu);
+    base_log(&listener->log, BASE_LOG_WARN, "refused a connection",
+             kv_addr("peer", from), kv_str("byte", text),
+             kv_str("reason", reason), kv_str("why", why),
+             kv_str("name", peer != NULL
+                                ? rpc_peer_name(peer, listener->domain)
+                                : ""),
+             kv_str("alpn", peer != NULL ? peer->alpn : ""),
+             kv_uint("suppressed", suppressed));
+}
+
+static void count_refusal(struct rpc_listener *listener, const char *reason)
+{
+    base_counter_add(base_metrics_counter(listener->env->metrics,
+                                          "isthmus.rpc.refused", "reason",
+                                          reason),
+                     1);
+    base_env_trace(listener->env, "rpc", "refused reason=%s", reason);
+}
+
+static void refuse(struct opening *opening, const char *reason, const char *why)
+{
+    count_refusal(opening->listener, reason);
+    log_refusal(opening->listener, &opening->peer.addr, opening->byte,
+                &opening->peer, reason, why);
+    opening_free(opening);
+}
+
+/* ---- handing over ---- */
+
+static bool take_name(struct opening *opening)
+{
+    struct rpc_listener *listener = opening->listener;
+    const struct rpc_secure *secure = listener->secure;
+    const char *name = rpc_peer_name(&opening->peer, listener->domain);
+    struct rpc_name_slot *slot;
+
+    /* Without a name there is no one to count. */
+    if (!opening->peer.secure || name[0] == '\0' || secure->ops->watch == NULL)
+        return true;
+    slot = rpc_name_limit_take(listener->names, name);
+    if (slot == NULL)
+        return false;
+    secure->ops->watch(opening->stream, rpc_name_limit_release, slot);
+    return true;
+}
+
+/* Runs from the loop with nothing below it, so that the handler may detach. */
+static void hand_over(struct opening *opening)
+{
+    struct rpc_listener *listener = opening->listener;
+    const struct rpc_protocol_row *row = rpc_protocol_row(opening->protocol);
+    struct handler handler = listener->handlers[opening->protocol];
+    struct base_stream *stream = opening->stream;
+    struct rpc_peer peer;
+
+    if (handler.accept == NULL) {
+        refuse(opening, "no-handler", row->name);
+        return;
+    }
+    if (!take_name(opening)) {
+        refuse(opening, "name-max", row->name);
+        return;
+    }
+    base_counter_add(base_metrics_counter(listener->env->metrics,
+                                          "isthmus.rpc.accepted", "protocol",
+                                          row->name),
+                     1);
+    base_env_trace(listener->env, "rpc", "accepted protocol=%s secure=%d",
+                   row->name, (int)opening->peer.secure);
+    peer = opening->peer;
+    opening->stream = NULL;
+    opening_free(opening);
+    handler.accept(handler.arg, stream, &peer);
+}
+
+/* Who may speak what: before the first byte of the protocol is handled. */
+static void check_and_hand_over(struct opening *opening)
+{
+    struct rpc_listener *listener = opening->listener;
+
+    if (opening->peer.secure &&
+        !rpc_peer_may_speak(&opening->peer, opening->protocol,
+                            listener->datacenter, listener->domain)) {
+        refuse(opening, "certificate-name",
+               rpc_protocol_row(opening->protocol)->name);
+        return;
+    }
+    base_stream_set_events(opening->stream, NULL, NULL);
+    opening->next = hand_over;
+    base_timer_start_ns(&opening->timer, 0);
+}
+
+/* ---- TLS ---- */
+
+static void await_byte(struct opening *opening);
+
+static const char *reason_of(int status)
+{
+    switch (status) {
+    case BASE_ETIMEOUT:
+        return "handshake-timeout";
+    case RPC_EALPN:
+        return "alpn";
+    default:
+        return "handshake";
+    }
+}
+
+static void on_secure(void *arg, int status, const char *why,
+                      struct base_stream *stream, const struct rpc_peer *peer)
+{
+    struct opening *opening = arg;
+
+    opening->handshake = NULL;
+    opening->listener->handshake_count--;
+    if (status != 0) {
+        refuse(opening, reason_of(status), why);
+        return;
+    }
+    opening->stream = stream;
+    opening->peer = *peer;
+    opening->place = RPC_SNIFF_IN_TLS;
+    if (opening->byte == RPC_BYTE_TLS) {
+        await_byte(opening);
+        return;
+    }
+    opening->protocol = rpc_protocol_by_alpn(peer->alpn);
+    if (opening->protocol == RPC_PROTOCOL_COUNT) {
+        refuse(opening, "alpn", peer->alpn);
+        return;
+    }
+    check_and_hand_over(opening);
+}
+
+/* The ALPN values that somebody takes here. */
+static void list_alpns(const struct rpc_listener *listener,
+                       const char *alpns[RPC_PROTOCOL_COUNT + 1])
+{
+    unsigned count = 0;
+    unsigned i;
+
+    for (i = 0; i < RPC_PROTOCOL_COUNT; i++)
+        if (listener->handlers[i].accept != NULL)
+            alpns[count++] = rpc_protocol_row((enum rpc_protocol)i)->alpn;
+    alpns[count] = NULL;
+}
+
+static void start_tls(struct opening *opening, bool native)
+{
+    struct rpc_listener *listener = opening->listener;
+    const struct rpc_secure *secure = listener->secure;
+    const char *alpns[RPC_PROTOCOL_COUNT + 1] = {NULL};
+    struct base_stream *stream = opening->stream;
+    int rv;
+
+    if (listener->handshake_count >= listener->handshakes_max) {
+        refuse(opening, "handshakes-max", "");
+        return;
+    }
+    if (native)
+        list_alpns(listener, alpns);
+    base_timer_stop(&opening->timer);
+    base_stream_set_events(stream, NULL, NULL);
+    opening->stream = NULL;
+    rv = secure->ops->server(secure->ctx, stream, alpns, native,
+                             listener->handshake_timeout_ms, on_secure,
+                             opening, &opening->handshake);
+    if (rv < 0) {
+        opening->handshake = NULL;
+        refuse(opening, "handshake", rpc_strerror(rv));
+        return;
+    }
+    listener->handshake_count++;
+}
+
+/* ---- the type byte ---- */
+
+static void on_readable(void *arg)
+{
+    struct opening *opening = arg;
+    struct rpc_sniff sniff;
+
+    if (base_stream_len(opening->stream) == 0)
+        return;
+    opening->byte = base_stream_data(opening->stream)[0];
+    sniff = rpc_sniff(opening->place, (uint8_t)opening->byte,
+                      &opening->listener->rules);
+    if (sniff.verdict == RPC_SNIFF_REFUSE) {
+        refuse(opening, sniff.reason, "");
+        return;
+    }
+    if (sniff.verdict != RPC_SNIFF_NATIVE_TLS)
+        base_stream_consume(opening->stream, 1);
+    if (sniff.verdict == RPC_SNIFF_PROTOCOL) {
+        opening->protocol = sniff.protocol;
+        check_and_hand_over(opening);
+        return;
+    }
+    start_tls(opening, sniff.verdict == RPC_SNIFF_NATIVE_TLS);
+}
+
+/* Gone before it said anything: a health check, not an attack. */
+static void on_closed(void *arg, int err)
+{
+    struct opening *opening = arg;
+
+    base_env_trace(opening->listener->env, "rpc", "left err=%d", err);
+    opening_free(opening);
+}
+
+static const struct base_stream_events opening_events = {
+    .on_readable = on_readable,
+    .on_closed = on_closed,
+};
+
+static void time_out(struct opening *opening)
+{
+    refuse(opening, "first-byte-timeout", "");
+}
+
+static void await_byte(struct opening *opening)
+{
+    opening->next = time_out;
+    base_timer_start_ms(&opening->timer,
+                        opening->listener->handshake_timeout_ms);
+    base_stream_set_events(opening->stream, &opening_events, opening);
+}
+
+static void on_timer(void *arg)
+{
+    struct opening *opening = arg;
+
+    opening->next(opening);
+}
+
+static void refuse_new(struct rpc_listener *listener, struct base_stream *stream,
+                       const char *reason)
+{
+    count_refusal(listener, reason);
+    log_refusal(listener, &stream->peer, -1, NULL, reason, "");
+    base_stream_close(stream);
+}
+
+static void on_accept(void *arg, struct base_stream *stream)
+{
+    struct rpc_listener *listener = arg;
+    struct opening *opening;
+
+    if (!rpc_rate_pass(listener->rate, &stream->peer)) {
+        refuse_new(listener, stream, "rate");
+        return;
+    }
+    if (listener->opening_count >= WAITING_MAX) {
+        refuse_new(listener, stream, "waiting-max");
+        return;
+    }
+    BASE_NEW(opening);
+    opening->listener = listener;
+    opening->stream = stream;
+    opening->byte = -1;
+    opening->peer.addr = stream->peer;
+    base_timer_init(&opening->timer, listener->env, "rpc-opening", on_timer,
+                    opening);
+    LIST_INSERT_HEAD(&listener->openings, opening, link);
+    listener->opening_count++;
+    await_byte(opening);
+}
+
+/* ---- public ---- */
+
+static uint32_t or_default(uint32_t value, uint32_t fallback)
+{
+    return value != 0 ? value : fallback;
+}
+
+int rpc_listener_new(struct base_env *env, struct base_net *net,
+                     const struct rpc_listener_config *config,
+                     struct rpc_listener **out)
+{
+    struct rpc_listener *listener;
+    int rv;
+
+    *out = NULL;
+    BASE_NEW(listener);
+    listener->env = env;
+    listener->net = net;
+    listener->log = base_log_named(&env->log, "rpc");
+    listener->datacenter = base_strdup(config->datacenter);
+    listener->domain = base_strdup(config->domain);
+    listener->secure = config->secure;
+    listener->rules = (struct rpc_sniff_rules){
+        config->secure != NULL, config->verify_incoming, config->federation};
+    listener->handshake_timeout_ms =
+        or_default(config->handshake_timeout_ms, HANDSHAKE_TIMEOUT_MS);
+    listener->handshakes_max =
+        or_default(config->handshakes_max, HANDSHAKES_MAX);
+    listener->rate = rpc_rate_new(
+        env, or_default(config->accepts_per_second, ACCEPTS_PER_SECOND));
+    listener->names = rpc_name_limit_new(
+        or_default(config->connections_per_name, CONNECTIONS_PER_NAME));
+    LIST_INIT(&listener->openings);
+    rv = base_net_listen(net, &config->addr, on_accept, listener,
+                         &listener->socket);
+    if (rv < 0) {
+        listener->socket = NULL;
+        rpc_listener_free(listener);
+        return rv;
+    }
+    *out = listener;
+    return 0;
+}
+
+void rpc_listener_handle(struct rpc_listener *listener,
+                         enum rpc_protocol protocol, rpc_accept_fn accept,
+                         void *arg)
+{
+    listener->handlers[protocol] = (struct handler){accept, arg};
+}
+
+void rpc_listener_addr(const struct rpc_listener *listener,
+                       struct base_addr *out)
+{
+    base_net_listener_addr(listener->net, listener->socket, out);
+}
+
+void rpc_listener_free(struct rpc_listener *listener)
+{
+    if (listener == NULL)
+        return;
+    if (listener->socket != NULL)
+        base_net_listener_close(listener->net, listener->socket);
+    while (!LIST_EMPTY(&listener->openings))
+        opening_free(LIST_FIRST(&listener->openings));
+    rpc_rate_free(listener->rate);
+    rpc_name_limit_free(listener->names);
+    base_free(listener->datacenter);
+    base_free(listener->domain);
+    base_free(listener);
+}
