@@ -9,10 +9,10 @@ B   ?= build$(if $(SAN),/san)
 CC  := $(if $(filter default,$(origin CC)),gcc,$(CC))
 T   ?=
 
+comma  := ,
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Werror
 OPT    ?= $(if $(SAN),-O1,-O2)
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-comma  := ,
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(SANFLAGS) -pthread -MMD -MP $(CFLAGS)
 GENFLAGS   = -std=c11 -D_GNU_SOURCE -g $(OPT) $(SANFLAGS) -pthread -MMD -MP $(CFLAGS)
 LDLIBS := -levent -levent_pthreads -lssl -lcrypto -lprotobuf-c -lsqlite3 \

@@ -94,12 +94,12 @@ static const struct range loopback_ranges[] = {
 };
 
 static const struct range private_ranges[] = {
-    {4, 8, {10}},        /* RFC 1918 */
-    {4, 12, {172, 16}},  /* RFC 1918 */
-    {4, 16, {192, 168}}, /* RFC 1918 */
-    {4, 10, {100, 64}},  /* RFC 6598, carrier-grade NAT */
-    {4, 16, {169, 254}}, /* RFC 3927, link-local */
-    {6, 7, {0xfc}},      /* RFC 4193 */
+    {4, 8, {10}},         /* RFC 1918 */
+    {4, 12, {172, 16}},   /* RFC 1918 */
+    {4, 16, {192, 168}},  /* RFC 1918 */
+    {4, 10, {100, 64}},   /* RFC 6598, carrier-grade NAT */
+    {4, 16, {169, 254}},  /* RFC 3927, link-local */
+    {6, 7, {0xfc}},       /* RFC 4193 */
     {6, 10, {0xfe, 0x80}} /* RFC 4291, link-local */
 };
 
@@ -126,8 +126,7 @@ int base_addr_from_sockaddr(struct base_addr *out, const struct sockaddr *sa)
         struct sockaddr_in6 in6;
 
         memcpy(&in6, sa, sizeof(in6));
-        return base_addr_from_ip(out, &in6.sin6_addr, 16,
-                                 ntohs(in6.sin6_port));
+        return base_addr_from_ip(out, &in6.sin6_addr, 16, ntohs(in6.sin6_port));
     }
     return BASE_EINVAL;
 }

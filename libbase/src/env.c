@@ -6,7 +6,6 @@
 
 #include <assert.h>
 
-
 uint64_t base_env_random_u64(struct base_env *env)
 {
     uint64_t value;
@@ -44,8 +43,8 @@ void base_env_trace(struct base_env *env, const char *kind, const char *format,
 void base_timer_init(struct base_timer *timer, struct base_env *env,
                      const char *name, void (*fire)(void *arg), void *arg)
 {
-    *timer = (struct base_timer){
-        .env = env, .name = name, .fire = fire, .arg = arg};
+    *timer =
+        (struct base_timer){.env = env, .name = name, .fire = fire, .arg = arg};
 }
 
 void base_timer_start_ns(struct base_timer *timer, uint64_t delay_ns)

@@ -96,8 +96,9 @@ void base_metrics_free(struct base_metrics *metrics)
 }
 
 /* kind, name, label key and value, NUL between them. */
-static void make_key(struct base_buf *key, int kind, const char *name,
-                     const char *label_key, const char *label_value)
+static void make_key(struct base_buf *key, enum base_metric_kind kind,
+                     const char *name, const char *label_key,
+                     const char *label_value)
 {
     base_buf_append_u8(key, (uint8_t)kind);
     base_buf_append(key, name, strlen(name) + 1);
@@ -107,9 +108,9 @@ static void make_key(struct base_buf *key, int kind, const char *name,
     base_buf_append(key, label_value, strlen(label_value));
 }
 
-static struct series *add_series(struct base_metrics *metrics, int kind,
-                                 const char *name, const char *label_key,
-                                 const char *label_value)
+static struct series *add_series(struct base_metrics *metrics,
+                                 enum base_metric_kind kind, const char *name,
+                                 const char *label_key, const char *label_value)
 {
     struct base_buf key = BASE_BUF_INIT;
     struct series *series;
@@ -130,7 +131,8 @@ static struct series *add_series(struct base_metrics *metrics, int kind,
     return series;
 }
 
-static struct series *add_or_overflow(struct base_metrics *metrics, int kind,
+static struct series *add_or_overflow(struct base_metrics *metrics,
+                                      enum base_metric_kind kind,
                                       const char *name, const char *label_key,
                                       const char *label_value)
 {
@@ -143,9 +145,9 @@ static struct series *add_or_overflow(struct base_metrics *metrics, int kind,
     return metrics->overflow[kind];
 }
 
-static struct series *series_of(struct base_metrics *metrics, int kind,
-                                const char *name, const char *label_key,
-                                const char *label_value)
+static struct series *series_of(struct base_metrics *metrics,
+                                enum base_metric_kind kind, const char *name,
+                                const char *label_key, const char *label_value)
 {
     struct base_buf key = BASE_BUF_INIT;
     struct series *series = NULL;
@@ -238,8 +240,8 @@ static void fill_histogram(struct base_metric *out,
 
     /* A value of i bits is below 2^i and not below 2^(i-1). */
     for (i = 0; i < BASE_COUNT_OF(histogram->by_bits); i++) {
-        out->count += atomic_load_explicit(&histogram->by_bits[i],
-                                           memory_order_relaxed);
+        out->count +=
+            atomic_load_explicit(&histogram->by_bits[i], memory_order_relaxed);
         if (i < BASE_HISTOGRAM_BUCKETS)
             out->buckets[i] = out->count;
     }
@@ -248,7 +250,8 @@ static void fill_histogram(struct base_metric *out,
 }
 
 void base_metrics_each(struct base_metrics *metrics,
-                       void (*each)(void *arg, const struct base_metric *metric),
+                       void (*each)(void *arg,
+                                    const struct base_metric *metric),
                        void *arg)
 {
     const struct series *series;

@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-
 #define BUDGET_FIXED_BYTES (64u * 1024u)
 #define BUDGET_FACTOR 32u
 
@@ -53,8 +52,8 @@ void base_pb_pack(const void *message, struct base_buf *out)
 {
     size_t len = protobuf_c_message_get_packed_size(message);
 
-    base_buf_commit(out, protobuf_c_message_pack(message,
-                                                 base_buf_reserve(out, len)));
+    base_buf_commit(
+        out, protobuf_c_message_pack(message, base_buf_reserve(out, len)));
 }
 
 void *base_pb_dup(const void *message)

@@ -22,7 +22,10 @@ void base_workers_free(struct base_workers *workers);
 struct base_loop *base_loop_new(const char *name, const struct base_log *log,
                                 struct base_metrics *metrics,
                                 struct base_workers *workers);
-/** Frees it, after base_loop_run() has returned. */
+/** Frees it, after base_loop_run() has returned. What was accepted is still
+ * told first: it waits for the loop's jobs, and runs them and the posts to
+ * their end on the calling thread; new ones get BASE_ECLOSED. Timers do not
+ * fire. Its streams, listeners and dials must be closed before. */
 void base_loop_free(struct base_loop *loop);
 
 /** Runs callbacks until base_loop_stop(). The calling thread becomes the
@@ -32,7 +35,8 @@ void base_loop_run(struct base_loop *loop);
  * programs. Returns what done(arg) says at the end. */
 bool base_loop_run_until(struct base_loop *loop, bool (*done)(void *arg),
                          void *arg, uint32_t timeout_ms);
-/** Ends base_loop_run() soon. Any thread. */
+/** Ends base_loop_run() soon, or at once the next one if none runs. Any
+ * thread. */
 void base_loop_stop(struct base_loop *loop);
 
 /** Live as long as the loop. */

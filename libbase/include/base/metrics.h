@@ -46,9 +46,15 @@ void base_histogram_observe(struct base_histogram *histogram, uint64_t value);
  * count holds those from 2^39 on too. */
 #define BASE_HISTOGRAM_BUCKETS 40
 
+enum base_metric_kind {
+    BASE_METRIC_COUNTER,
+    BASE_METRIC_GAUGE,
+    BASE_METRIC_HISTOGRAM
+};
+
 /** One series as base_metrics_each() shows it. */
 struct base_metric {
-    enum { BASE_METRIC_COUNTER, BASE_METRIC_GAUGE, BASE_METRIC_HISTOGRAM } kind;
+    enum base_metric_kind kind;
     const char *name;
     const char *label_key; /* NULL if none */
     const char *label_value;

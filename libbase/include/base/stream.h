@@ -30,7 +30,8 @@ struct base_stream;
 struct base_stream_events {
     /** There is new input (also when handlers were set and input waits). */
     void (*on_readable)(void *arg);
-    /** Everything written has left for the carrier. */
+    /** Everything written has left for the carrier; or, after the end was
+     * told, output failed and nothing waits any more. */
     void (*on_drained)(void *arg);
     /** No more input will come: err 0 for the peer's orderly end, else why.
      * Input that waits can still be read, and after err 0 output still flows.
