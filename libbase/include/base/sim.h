@@ -35,13 +35,16 @@ typedef void (*base_sim_link_fn)(void *arg, const struct base_sim_host *from,
                                  struct base_sim_link *link);
 
 struct base_sim *base_sim_new(uint64_t seed);
+/** Free the programs first: sockets and streams that are left go with it. */
 void base_sim_free(struct base_sim *sim);
 void base_sim_set_link(struct base_sim *sim, base_sim_link_fn link, void *arg);
-/** Copies every line of the event log there; NULL (the default): nowhere. */
+/** Copies every line of the event log there, borrowed; NULL (the default):
+ * nowhere. */
 void base_sim_set_log(struct base_sim *sim, FILE *file);
 /** Without the log of events (no digest then), large pools run faster. */
 void base_sim_set_digest(struct base_sim *sim, bool on);
-/** The sink for the hosts' own log lines; NULL: none. */
+/** The sink for the hosts' own log lines, each with a first pair host=; NULL
+ * (the default): none. For loops made from now on, as logs are copied about. */
 void base_sim_set_log_sink(struct base_sim *sim,
                            const struct base_log_sink *sink,
                            enum base_log_level level);
@@ -52,7 +55,8 @@ void base_sim_set_name(struct base_sim *sim, const char *name,
 void base_sim_set_job_delay(struct base_sim *sim, uint32_t min_us,
                             uint32_t max_us);
 
-/** A machine with its addresses (ports ignored). It lives as long as the world. */
+/** A machine with its addresses (ports ignored); 127.0.0.0/8 and ::1 are its
+ * own too. It lives as long as the world. */
 struct base_sim_host *base_sim_host_new(struct base_sim *sim, const char *name,
                                         const struct base_addr *addrs,
                                         size_t addr_count);
@@ -65,8 +69,9 @@ struct base_net *base_sim_host_net(struct base_sim_host *host,
 /**
  * The machine loses power: its timers, jobs, posts, dials and sockets are
  * gone; peers see resets. Objects of the program that ran there must be freed
- * (not told) by the caller right after: their calls have no effect now. New
- * envs and nets work as on a fresh boot.
+ * (not told) by the caller right after: their calls have no effect now. The
+ * machine answers nothing (dials to it time out) until base_sim_host_env()
+ * boots it again; new envs and nets work as on a fresh boot.
  */
 void base_sim_host_crash(struct base_sim_host *host);
 /** Shifts the wall clock of the machine; the monotonic clock never jumps. */
@@ -91,8 +96,12 @@ void base_sim_note(struct base_sim *sim, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 struct base_sim_stats {
     uint64_t lines; /* of the event log */
-    uint64_t timers, posts, jobs, packets, packets_lost, stream_writes,
-        connections;
+    uint64_t timers, posts, jobs;
+    uint64_t packets;      /* datagrams handed to a socket */
+    uint64_t packets_lost; /* by the link, or where nobody listened */
+    uint64_t stream_writes;
+    uint64_t connections;  /* accepted */
+    uint64_t streams_open; /* that programs hold now; a test for leaks */
 };
 struct base_sim_stats base_sim_stats(const struct base_sim *sim);
 /** The SHA-256 of the event log so far, in hex with NUL. */
