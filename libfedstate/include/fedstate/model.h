@@ -13,6 +13,7 @@
 
 #define FEDSTATE_KIND_GATEWAY "mesh-gateway"
 #define FEDSTATE_META_FEDERATION "consul-wan-federation"
+#define FEDSTATE_GATEWAYS_MAX 1024 /* in one record */
 
 /** Every field of node, service and check but indexes (and UpdatedAt), gateways
  * in any order. ignore_output: check outputs are not compared either. */
@@ -28,7 +29,10 @@ bool fedstate_gateway_addr(const Fedstate__CheckServiceNode *gateway, bool wan,
 /** The value of a key; NULL if it is not there. */
 const char *fedstate_pair(Fedstate__Pair *const *pairs, size_t count,
                           const char *key);
-/** 0, or FEDSTATE_ENODC / FEDSTATE_EINVAL with a sentence in *why (static). */
+/** Whether an endpoint may take it: 0, or FEDSTATE_ENODC, or FEDSTATE_EINVAL for
+ * a bad name, over FEDSTATE_GATEWAYS_MAX gateways, or a gateway that is none;
+ * then *why (if not NULL) is a sentence (static). A gateway that nobody can dial
+ * is no error: it is passed over, and the others serve. */
 int fedstate_check(const Fedstate__FederationState *state, const char **why);
 
 #endif
