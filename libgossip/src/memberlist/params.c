@@ -1,0 +1,77 @@
+/*
+ * The three presets (gossip.md 2.1), with libgossip's own limits: 128
+ * exchanges at once and 64 MiB for what they hold undecided.
+ */
+#include "gossip/memberlist.h"
+
+const struct gossip_params gossip_params_lan = {
+    .stream_timeout_ms = 10000,
+    .indirect_checks = 3,
+    .retransmit_mult = 4,
+    .suspicion_mult = 4,
+    .suspicion_max_timeout_mult = 6,
+    .push_pull_interval_ms = 30000,
+    .probe_interval_ms = 1000,
+    .probe_timeout_ms = 500,
+    .awareness_max_multiplier = 8,
+    .gossip_interval_ms = 200,
+    .gossip_nodes = 3,
+    .gossip_to_the_dead_ms = 30000,
+    .packet_bytes_max = GOSSIP_PACKET_BYTES,
+    .handoff_queue_depth = 1024,
+    .dead_node_reclaim_ms = 0,
+    .push_pulls_max = 128,
+    .exchange_bytes_max = 64u * 1024 * 1024,
+    .compression = true,
+    .verify_incoming = true,
+    .verify_outgoing = true,
+    .stream_pings = true,
+};
+
+const struct gossip_params gossip_params_wan = {
+    .stream_timeout_ms = 30000,
+    .indirect_checks = 3,
+    .retransmit_mult = 4,
+    .suspicion_mult = 6,
+    .suspicion_max_timeout_mult = 6,
+    .push_pull_interval_ms = 60000,
+    .probe_interval_ms = 5000,
+    .probe_timeout_ms = 3000,
+    .awareness_max_multiplier = 8,
+    .gossip_interval_ms = 500,
+    .gossip_nodes = 4,
+    .gossip_to_the_dead_ms = 60000,
+    .packet_bytes_max = GOSSIP_PACKET_BYTES,
+    .handoff_queue_depth = 1024,
+    .dead_node_reclaim_ms = 0,
+    .push_pulls_max = 128,
+    .exchange_bytes_max = 64u * 1024 * 1024,
+    .compression = true,
+    .verify_incoming = true,
+    .verify_outgoing = true,
+    .stream_pings = true,
+};
+
+const struct gossip_params gossip_params_local = {
+    .stream_timeout_ms = 1000,
+    .indirect_checks = 1,
+    .retransmit_mult = 2,
+    .suspicion_mult = 3,
+    .suspicion_max_timeout_mult = 6,
+    .push_pull_interval_ms = 15000,
+    .probe_interval_ms = 1000,
+    .probe_timeout_ms = 200,
+    .awareness_max_multiplier = 8,
+    .gossip_interval_ms = 100,
+    .gossip_nodes = 3,
+    .gossip_to_the_dead_ms = 15000,
+    .packet_bytes_max = GOSSIP_PACKET_BYTES,
+    .handoff_queue_depth = 1024,
+    .dead_node_reclaim_ms = 0,
+    .push_pulls_max = 128,
+    .exchange_bytes_max = 64u * 1024 * 1024,
+    .compression = true,
+    .verify_incoming = true,
+    .verify_outgoing = true,
+    .stream_pings = true,
+};
