@@ -88,7 +88,7 @@ struct config {
     bool encrypt_verify_incoming; /* true: refuse plain gossip with a key */
     bool encrypt_verify_outgoing; /* true: encrypt what we send */
 
-    struct config_list start_join;     /* tried once, at the start */
+    struct config_list start_join; /* tried once, at the start */
     struct config_list start_join_wan;
     struct config_retry retry_join;
     struct config_retry retry_join_wan;
@@ -134,8 +134,8 @@ void config_close(struct config *config);
  * the file says. */
 int config_load_path(struct config *config, const char *path, char **why);
 /** The same from memory; name stands for the file in messages. */
-int config_load_text(struct config *config, const char *name,
-                     const char *text, size_t len, char **why);
+int config_load_text(struct config *config, const char *name, const char *text,
+                     size_t len, char **why);
 /** Reads the command line of an agent (argv[0] is skipped): -config-file and
  * -config-dir first, in their order, then the flags, which win.
  * BASE_EINVAL for a usage error, else as config_load_path(). */
