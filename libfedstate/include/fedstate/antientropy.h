@@ -26,17 +26,33 @@ struct fedstate_antientropy_config {
     const struct fedstate_catalog_ops *catalog;
     void *catalog_ctx;
     struct fedstate_primary primary; /* in the primary: its own Raft */
+    /** We are the primary: the index that an Apply replaces is our table's own,
+     * even where a record still tells of a primary that ruled it before. */
+    bool is_primary;
     uint32_t sync_interval_ms;         /* least time between syncs; 0: 1,000 */
     uint32_t check_update_interval_ms; /* output-only changes; 0: 300,000 */
     uint32_t backoff_max_ms;           /* 0: 120,000 */
 };
 
+/** Starts: from winning leadership. Every Apply carries the index that it
+ * replaces, so a conflict is no loss: the record is read again once it moved. */
 int fedstate_antientropy_new(struct base_env *env,
                              const struct fedstate_antientropy_config *config,
                              struct fedstate_antientropy **out);
+/** Stops: at its loss. Before the store goes. */
 void fedstate_antientropy_free(struct fedstate_antientropy *antientropy);
 /** The catalog's gateways (may) have changed: looks soon. The store's own
  * changes are watched without being told. */
 void fedstate_antientropy_changed(struct fedstate_antientropy *antientropy);
+
+struct fedstate_antientropy_status {
+    bool in_sync;             /* as of the last look */
+    uint64_t last_success_ms; /* monotonic; 0: never */
+    uint32_t failures;        /* in a row, conflicts too */
+    int last_error;           /* 0 after a success */
+};
+void fedstate_antientropy_status(
+    const struct fedstate_antientropy *antientropy,
+    struct fedstate_antientropy_status *out);
 
 #endif

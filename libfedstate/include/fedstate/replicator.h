@@ -20,7 +20,10 @@ struct fedstate_replicator_config {
     uint32_t round_interval_ms;  /* 0: 1,000, burst 5 */
     uint32_t applies_per_second; /* 0: 100 */
     uint32_t backoff_max_ms;     /* 0: 120,000 */
-    /** After each round: 0 or why it failed. */
+    /** After each round: 0 if the primary answered and what it said is applied
+     * (but for records that our table refuses, which are tried again), or why
+     * it could not be asked. For the locator; a failure of our own Raft says
+     * nothing of the way there and is not told. May free the replicator. */
     void (*on_round)(void *ctx, int status);
     void *ctx;
 };
@@ -33,11 +36,11 @@ int fedstate_replicator_new(struct base_env *env,
 void fedstate_replicator_free(struct fedstate_replicator *replicator);
 
 struct fedstate_replicator_status {
-    uint64_t remote_index;
-    char cluster_id[64];
+    uint64_t remote_index; /* of the last round that was applied; 0: none */
+    char cluster_id[64];   /* the primary's, then */
     uint64_t last_success_ms, last_failure_ms; /* monotonic; 0: never */
     uint32_t failures; /* in a row */
-    int last_error;
+    int last_error;    /* 0 after a success */
 };
 void fedstate_replicator_status(const struct fedstate_replicator *replicator,
                                 struct fedstate_replicator_status *out);

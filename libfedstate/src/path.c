@@ -1,0 +1,29 @@
+/* The way to the primary; see path.h. */
+#include "path.h"
+
+/* Only the leader may leave the local path, so that followers, who learn of no
+ * outcome, never bypass the gateways (F4). A leader without an outcome goes by
+ * what it has stored (F3). "Last success newer than last failure" is no failure
+ * since the last success. */
+bool fedstate_through_local(const struct fedstate_path_facts *facts)
+{
+    if (!facts->leader)
+        return true;
+    if (!facts->tried)
+        return facts->stored;
+    return facts->failures < FEDSTATE_PATH_FAILURES;
+}
+
+enum fedstate_path
+fedstate_path_to_primary(const struct fedstate_path_facts *facts)
+{
+    if (facts->have_local && fedstate_through_local(facts))
+        return FEDSTATE_PATH_LOCAL;
+    /* F7. A record of ours that names no gateway is bootstrap still: without
+     * the direct path the first gateway could never be told to the primary. */
+    if (facts->never_direct && (facts->have_local || facts->local_listed))
+        return facts->have_local ? FEDSTATE_PATH_LOCAL : FEDSTATE_PATH_NONE;
+    if (facts->have_primary)
+        return FEDSTATE_PATH_DIRECT;
+    return facts->have_fallback ? FEDSTATE_PATH_FALLBACK : FEDSTATE_PATH_NONE;
+}

@@ -1,0 +1,112 @@
+/*
+ * The choice among candidates: at random, so that load spreads and retries
+ * wander, and past those that failed a moment ago while another is left
+ * (federation.md section 9). The memory is a small ring: a gateway forgotten
+ * too early costs one more failed dial.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/env.h"
+#include "fedstate/locator.h"
+
+#define FAILURES_MAX 64u
+#define FAILURE_MEMORY_MS 10000u
+
+struct failure {
+    struct base_addr addr; /* family 0: free */
+    uint64_t until_ms;
+};
+
+struct fedstate_picker {
+    struct base_env *env;
+    struct fedstate_routes *routes; /* NULL until set */
+    struct failure failures[FAILURES_MAX];
+    size_t next; /* slot to take, the oldest */
+};
+
+struct fedstate_picker *fedstate_picker_new(struct base_env *env)
+{
+    struct fedstate_picker *picker;
+
+    BASE_NEW(picker);
+    picker->env = env;
+    return picker;
+}
+
+void fedstate_picker_free(struct fedstate_picker *picker)
+{
+    if (picker == NULL)
+        return;
+    fedstate_routes_free(picker->routes);
+    base_free(picker);
+}
+
+void fedstate_picker_set(struct fedstate_picker *picker,
+                         struct fedstate_routes *routes)
+{
+    fedstate_routes_free(picker->routes);
+    picker->routes = routes;
+}
+
+static struct failure *find(struct fedstate_picker *picker,
+                            const struct base_addr *addr)
+{
+    size_t i;
+
+    for (i = 0; i < FAILURES_MAX; i++)
+        if (picker->failures[i].addr.family != 0 &&
+            base_addr_equal(&picker->failures[i].addr, addr))
+            return &picker->failures[i];
+    return NULL;
+}
+
+static bool failed_lately(struct fedstate_picker *picker,
+                          const struct base_addr *addr)
+{
+    const struct failure *failure = find(picker, addr);
+
+    return failure != NULL && base_env_now_ms(picker->env) < failure->until_ms;
+}
+
+int fedstate_picker_pick(struct fedstate_picker *picker, const char *dc,
+                         struct base_addr *out)
+{
+    const struct base_addr *addrs;
+    const struct base_addr *good[FEDSTATE_CANDIDATES_MAX];
+    size_t count = 0;
+    size_t good_count = 0;
+    size_t i;
+
+    if (picker->routes == NULL)
+        return FEDSTATE_ENOGATEWAY;
+    addrs = fedstate_routes_for(picker->routes, dc, &count);
+    if (count == 0)
+        return FEDSTATE_ENOGATEWAY;
+    for (i = 0; i < count; i++)
+        if (!failed_lately(picker, &addrs[i]))
+            good[good_count++] = &addrs[i];
+    if (good_count > 0)
+        *out = *good[base_env_random_below(picker->env, good_count)];
+    else
+        *out = addrs[base_env_random_below(picker->env, count)];
+    return 0;
+}
+
+void fedstate_picker_report(struct fedstate_picker *picker,
+                            const struct base_addr *gateway, int status)
+{
+    struct failure *failure = find(picker, gateway);
+
+    if (status >= 0) {
+        if (failure != NULL)
+            failure->addr.family = 0;
+        return;
+    }
+    if (failure == NULL) {
+        failure = &picker->failures[picker->next];
+        picker->next = (picker->next + 1) % FAILURES_MAX;
+    }
+    failure->addr = *gateway;
+    failure->until_ms = base_env_now_ms(picker->env) + FAILURE_MEMORY_MS;
+}
