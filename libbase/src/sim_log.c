@@ -44,6 +44,8 @@ struct sim_log *sim_log_new(void)
 
 static void flush(struct sim_log *log)
 {
+    if (log->len == 0)
+        return;
     EVP_DigestUpdate(log->sha, log->batch, log->len);
     if (log->file != NULL) {
         fwrite(log->batch, 1, log->len, log->file);

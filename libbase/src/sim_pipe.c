@@ -85,7 +85,7 @@ static void fill(struct sim_conn *conn, unsigned p)
         base_buf_append(&end->base.in, base_buf_data(&pipe->arrived), n);
         base_buf_consume(&pipe->arrived, n);
         give_credit(conn, p, n);
-        if (!base_stream_tell_readable(&end->base))
+        if (!base_stream_tell_readable(&end->base) || conn->end[1 - p] != end)
             return;
     }
     if (pipe->fin_arrived && base_buf_len(&pipe->arrived) == 0)
