@@ -3,8 +3,9 @@
  */
 #include "suite.h"
 
-#define SUITES(X)                                                          \
-    X(addr) X(buf) X(log) X(metrics) X(pb) X(timer_heap)
+#define SUITES(X) \
+    X(addr) X(buf) X(log) X(metrics) X(pb) X(timer_heap) X(loop) X(worker) \
+    X(sim) X(sim_packets) X(sim_stream)
 
 #define X(name) Suite *name##_suite(void);
 SUITES(X)
