@@ -22,13 +22,17 @@ struct rpc_pool_config {
 
 int rpc_pool_new(struct base_env *env, struct rpc_dialer *dialer,
                  const struct rpc_pool_config *config, struct rpc_pool **out);
-/** Every pending call's done comes with RPC_ECANCELLED before this returns. */
+/** Every pending call's done comes with RPC_ECANCELLED before this returns. Not
+ * inside a done. The dialer must still be there. */
 void rpc_pool_free(struct rpc_pool *pool);
 
 /**
  * Calls a method of a server. done comes later, once: an answer, the remote's
- * failure (status is its code, text its words), or why it could not be asked.
- * *out lives until done; may be NULL.
+ * failure (status is its code, text its words), or why it could not be asked:
+ * what dialling gave, RPC_EBUSY (1,024 calls wait for that server), RPC_ETOOBIG,
+ * RPC_EDEADLINE, RPC_ECLOSED (the connection died: nobody knows whether the
+ * method ran). *out lives until done; may be NULL.
+ * Returns 0, or RPC_EINVAL or RPC_ETOOBIG at once, with done not to come.
  */
 int rpc_pool_call(struct rpc_pool *pool, const struct rpc_target *target,
                   const struct rpc_request *request, rpc_done_fn done,

@@ -75,18 +75,20 @@ typedef void (*rpc_done_fn)(void *arg, int status, const char *text,
 
 /** What a caller says besides the body. Strings are borrowed for the call. */
 struct rpc_request {
-    const char *method;
-    const char *token;      /* NULL: none */
+    const char *method;     /* 1 to 255 visible ASCII bytes */
+    const char *token;      /* up to 1,024 of them; NULL: none */
     const void *body;       /* copied */
     size_t body_len;
-    uint32_t timeout_ms;    /* travels with the request */
-    unsigned hops;
+    uint32_t timeout_ms;    /* travels with the request; 0: already over, the
+                               call ends with RPC_EDEADLINE */
+    unsigned hops;          /* at most 255 */
 };
 
 struct rpc_pending; /* a call under way, on the caller's side */
 
 /** Runs a method of this server in our own process, with the same rules; done
- * comes later, once, unless cancelled (rpc_pending_cancel). */
+ * comes later, once, unless cancelled (rpc_pending_cancel). *out lives until
+ * done; may be NULL. Returns 0, RPC_EINVAL or RPC_ETOOBIG. */
 int rpc_server_call_local(struct rpc_server *server,
                           const struct rpc_request *request, rpc_done_fn done,
                           void *arg, struct rpc_pending **out);

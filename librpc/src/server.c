@@ -1,0 +1,164 @@
+/*
+ * The serving side: methods by name and who may call them. Connections are
+ * server_conn.c's, calls from our own process call_local.c's.
+ */
+#include "rpc/server.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "rpc/protocol.h"
+#include "server_priv.h"
+
+#define STREAMS_MAX 64u
+#define IDLE_TIMEOUT_MS 120000u
+
+int rpc_server_new(struct base_env *env, const struct rpc_server_config *config,
+                   struct rpc_server **out)
+{
+    struct rpc_server *server;
+
+    *out = NULL;
+    BASE_NEW(server);
+    if (rpc_server_name(server->own_name, "", config->datacenter,
+                        config->domain) < 0) {
+        base_free(server);
+        return RPC_EINVAL;
+    }
+    server->env = env;
+    server->log = base_log_named(&env->log, "rpc");
+    server->domain = base_strdup(config->domain);
+    server->check_names = config->check_names;
+    server->limits = (struct rpc_mux_limits){
+        config->message_bytes_max != 0 ? config->message_bytes_max
+                                       : RPC_MESSAGE_BYTES_MAX,
+        config->streams_max != 0 ? config->streams_max : STREAMS_MAX,
+        config->idle_timeout_ms != 0 ? config->idle_timeout_ms
+                                     : IDLE_TIMEOUT_MS};
+    SLIST_INIT(&server->methods);
+    LIST_INIT(&server->conns);
+    LIST_INIT(&server->locals);
+    *out = server;
+    return 0;
+}
+
+void rpc_server_free(struct rpc_server *server)
+{
+    struct rpc_method *method;
+
+    if (server == NULL)
+        return;
+    while (!LIST_EMPTY(&server->conns))
+        rpc_server_conn_free(LIST_FIRST(&server->conns));
+    while (!LIST_EMPTY(&server->locals))
+        rpc_local_call_end(LIST_FIRST(&server->locals));
+    while ((method = SLIST_FIRST(&server->methods)) != NULL) {
+        SLIST_REMOVE_HEAD(&server->methods, link);
+        base_free(method);
+    }
+    base_free(server->domain);
+    base_free(server);
+}
+
+void rpc_server_method(struct rpc_server *server, const char *name,
+                       unsigned flags, rpc_method_fn run, void *arg)
+{
+    struct rpc_method *method;
+
+    BASE_NEW(method);
+    method->name = name;
+    method->flags = flags;
+    method->run = run;
+    method->arg = arg;
+    method->requests = base_metrics_counter(server->env->metrics,
+                                            "isthmus.rpc.request", "method",
+                                            name);
+    method->duration = base_metrics_histogram(server->env->metrics,
+                                              "isthmus.rpc.request_us",
+                                              "method", name);
+    SLIST_INSERT_HEAD(&server->methods, method, link);
+}
+
+void rpc_server_count_refused(struct rpc_server *server, const char *reason)
+{
+    base_counter_add(base_metrics_counter(server->env->metrics,
+                                          "isthmus.rpc.refused", "reason",
+                                          reason),
+                     1);
+}
+
+/* Server-only RPCs: a valid certificate is not enough (federation.md 3). */
+static bool may_call(const struct rpc_server *server,
+                     const struct rpc_method *method,
+                     const struct rpc_peer *peer)
+{
+    if (peer == NULL || !server->check_names)
+        return true;
+    if ((method->flags & RPC_METHOD_OWN_DC) != 0)
+        return rpc_peer_has_name(peer, server->own_name);
+    if ((method->flags & RPC_METHOD_SERVERS) != 0)
+        return rpc_peer_is_server(peer, server->domain);
+    return true;
+}
+
+static void log_denied(struct rpc_server *server, const char *name,
+                       const struct rpc_peer *peer)
+{
+    if (base_log_limit_pass(&server->log_limit, base_env_now_ns(server->env)))
+        base_log(&server->log, BASE_LOG_WARN,
+                 "refused a call: not a server's certificate",
+                 kv_str("method", name), kv_addr("peer", &peer->addr),
+                 kv_str("name", peer->name_count > 0 ? peer->names[0] : ""));
+}
+
+struct rpc_method *rpc_server_find(struct rpc_server *server, const char *name,
+                                   const struct rpc_peer *peer, int *code,
+                                   char *text)
+{
+    struct rpc_method *method;
+
+    SLIST_FOREACH(method, &server->methods, link)
+        if (strcmp(method->name, name) == 0)
+            break;
+    if (method == NULL) {
+        *code = RPC_ENOMETHOD;
+        snprintf(text, FRAME_TEXT_LEN_MAX + 1, "no such method: %s", name);
+        rpc_server_count_refused(server, "no-method");
+        return NULL;
+    }
+    if (!may_call(server, method, peer)) {
+        *code = RPC_EDENIED;
+        snprintf(text, FRAME_TEXT_LEN_MAX + 1,
+                 "permission denied: %s needs the certificate of a server",
+                 name);
+        rpc_server_count_refused(server, "method-name");
+        log_denied(server, name, peer);
+        return NULL;
+    }
+    return method;
+}
+
+void rpc_server_run(struct rpc_method *method, struct rpc_call *call)
+{
+    base_counter_add(method->requests, 1);
+    call->duration = method->duration;
+    base_env_trace(call->env, "rpc", "call %s id=%u bytes=%zu hops=%u",
+                   call->method, (unsigned)call->id,
+                   base_buf_len(&call->body), call->hops);
+    method->run(method->arg, call);
+}
+
+void rpc_server_accept_multi(struct rpc_server *server,
+                             struct base_stream *stream,
+                             const struct rpc_peer *peer)
+{
+    rpc_server_conn_new(server, stream, peer, false);
+}
+
+void rpc_server_accept_single(struct rpc_server *server,
+                              struct base_stream *stream,
+                              const struct rpc_peer *peer)
+{
+    rpc_server_conn_new(server, stream, peer, true);
+}
