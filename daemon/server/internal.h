@@ -1,0 +1,75 @@
+/*
+ * The parts of a server, as the files of this folder see each other. Each file
+ * owns what carries its name; the rest it reads.
+ */
+#ifndef SERVER_INTERNAL_H
+#define SERVER_INTERNAL_H
+
+#include "fedstate/antientropy.h"
+#include "rpc/listener.h"
+#include "rpc/pool.h"
+#include "server/birth.h"
+#include "server/fsm.h"
+#include "server/leader.h"
+#include "server/pool.h"
+#include "server/raft_link.h"
+#include "server/router.h"
+#include "server/server.h"
+#include "server/wan_side.h"
+
+#define SERVER_SERVICE "consul" /* what operators know the service by */
+
+struct server {
+    struct server_config config; /* its strings are ours */
+    struct base_env *env;        /* the main loop's */
+    struct base_log log;
+
+    struct rpc_listener *listener;
+    struct rpc_dialer *dialer;
+    struct rpc_pool *calls;
+    struct rpc_server *rpc;
+    struct forward *forwards; /* calls that wait for another server */
+    struct reading *readings; /* reads that wait for a change */
+    void *read_bindings;
+
+    struct fsm fsm;
+    struct raft_node *raft;
+    struct raft_link *raft_link;
+    bool is_leader;
+
+    struct gossip_net_transport *lan_net;
+    struct pool *lan, *wan;
+    struct wan_side *wan_side;
+
+    struct fedstate_locator *locator;
+    struct fedstate_picker *picker;
+    struct router router;
+    struct birth birth;
+    struct leader leader;
+    struct base_timer flood_timer;
+
+    void (*changed)(void *ctx);
+    void *changed_ctx;
+};
+
+/** Tells server_on_change()'s listener. */
+void server_changed(struct server *server);
+/** True in the datacenter that owns the federation states. */
+bool server_is_primary(const struct server *server);
+
+/* read.c and write.c: the RPC methods. */
+void read_methods(struct server *server);
+void read_close(struct server *server);
+void write_methods(struct server *server);
+void replicate_method(struct server *server);
+
+/** Proposes a command of the log and forgets the result; for duties that look
+ * again later anyway. */
+void server_propose(struct server *server, enum fsm_command command,
+                    const void *message);
+
+/* flood_join.c */
+void flood_join_start(struct server *server);
+void flood_join_soon(struct server *server);
+
+#endif

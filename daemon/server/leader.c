@@ -1,0 +1,183 @@
+/*
+ * Begin and end of a leader's duties. Winning is not enough to begin: a new
+ * leader first waits until all entries of earlier terms are applied, since its
+ * duties compare what is with what should be.
+ */
+#include "server/leader.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "server/internal.h"
+
+#define RECONCILE_MS 60000u
+
+static uint64_t catalog_gateways_of(void *ctx, Fedstate__CheckServiceNode ***out,
+                                    size_t *count)
+{
+    struct server *server = ctx;
+
+    *out = catalog_gateways(&server->fsm.catalog, count);
+    return server->fsm.catalog.index;
+}
+
+static const struct fedstate_catalog_ops catalog_ops = {
+    .version = 1, .gateways = catalog_gateways_of};
+
+static void on_round(void *ctx, int status)
+{
+    struct server *server = ctx;
+
+    fedstate_locator_report_round(server->locator, status);
+}
+
+static void start_federation(struct server *server)
+{
+    struct leader *leader = &server->leader;
+    struct fedstate_antientropy_config antientropy = {
+        .datacenter = server->config.datacenter,
+        .store = server->fsm.store,
+        .catalog = &catalog_ops,
+        .catalog_ctx = server,
+        .primary = primary_link_primary(&leader->link),
+    };
+    struct fedstate_replicator_config replicator = {
+        .store = server->fsm.store,
+        .primary = primary_link_primary(&leader->link),
+        .local = primary_link_local(&leader->link),
+        .on_round = on_round,
+        .ctx = server,
+    };
+
+    if (!server->config.federation)
+        return;
+    if (!server_is_primary(server) &&
+        fedstate_replicator_new(server->env, &replicator,
+                                &leader->replicator) != 0)
+        leader->replicator = NULL;
+    if (fedstate_antientropy_new(server->env, &antientropy,
+                                 &leader->antientropy) != 0)
+        leader->antientropy = NULL;
+}
+
+/* The first leader of a cluster writes its id into the log. */
+static void name_cluster(struct server *server)
+{
+    if (server->fsm.cluster_id[0] == '\0' && server->birth.accepted)
+        server_propose(server, FSM_CLUSTER_ID, server->birth.accepted);
+}
+
+static void reconcile_all(void *arg)
+{
+    struct server *server = arg;
+    size_t count, i;
+    const struct member *const *members = pool_members(server->lan, &count);
+
+    for (i = 0; i < count; i++)
+        reconcile_member(server, members[i]);
+    reconcile_catalog(server);
+    base_timer_start_ms(&server->leader.reconcile_timer, RECONCILE_MS);
+}
+
+/* Which lead a barrier belongs to. */
+struct barrier {
+    struct server *server;
+    uint64_t generation;
+};
+
+static void begin(struct server *server);
+
+static void on_barrier(void *arg, int status)
+{
+    struct barrier *barrier = arg;
+    struct server *server = barrier->server;
+    bool current = server->is_leader &&
+                   barrier->generation == server->leader.generation;
+
+    base_free(barrier);
+    if (!current || server->leader.active)
+        return;
+    if (status != 0) {
+        if (status != RAFT_ESTOPPED)
+            begin(server);
+        return;
+    }
+    server->leader.active = true;
+    base_log(&server->log, BASE_LOG_INFO, "leader duties begin");
+    name_cluster(server);
+    fedstate_locator_start(server->locator,
+                           fedstate_store_count(server->fsm.store) > 0);
+    fedstate_locator_set_leader(server->locator, true);
+    start_federation(server);
+    reconcile_all(server);
+    server_changed(server);
+}
+
+static void begin(struct server *server)
+{
+    struct barrier *barrier;
+
+    BASE_NEW(barrier);
+    barrier->server = server;
+    barrier->generation = server->leader.generation;
+    if (raft_node_read_barrier(server->raft, on_barrier, barrier) != 0)
+        base_free(barrier); /* the lead is lost already, and will be told */
+}
+
+void leader_won(struct server *server)
+{
+    server->leader.generation++;
+    begin(server);
+}
+
+void leader_lost(struct server *server)
+{
+    struct leader *leader = &server->leader;
+
+    leader->generation++;
+    fedstate_store_abandon(server->fsm.store);
+    watch_list_abandon(&server->fsm.catalog.watches);
+    if (!leader->active)
+        return;
+    leader->active = false;
+    base_log(&server->log, BASE_LOG_INFO, "leader duties end");
+    base_timer_stop(&leader->reconcile_timer);
+    fedstate_locator_set_leader(server->locator, false);
+    if (leader->replicator)
+        fedstate_replicator_free(leader->replicator);
+    if (leader->antientropy)
+        fedstate_antientropy_free(leader->antientropy);
+    leader->replicator = NULL;
+    leader->antientropy = NULL;
+}
+
+void leader_member(struct server *server, enum gossip_event_kind kind,
+                   const struct member *member)
+{
+    if (!server->leader.active)
+        return;
+    if (kind == GOSSIP_EVENT_MEMBER_LEAVE || kind == GOSSIP_EVENT_MEMBER_REAP)
+        reconcile_gone(server, member);
+    else
+        reconcile_member(server, member);
+}
+
+void leader_catalog_changed(struct server *server)
+{
+    if (server->leader.antientropy)
+        fedstate_antientropy_changed(server->leader.antientropy);
+}
+
+void leader_init(struct server *server)
+{
+    primary_link_init(&server->leader.link, server);
+    base_timer_init(&server->leader.reconcile_timer, server->env, "reconcile",
+                    reconcile_all, server);
+}
+
+void leader_close(struct server *server)
+{
+    if (server->leader.active)
+        leader_lost(server);
+    primary_link_close(&server->leader.link);
+}

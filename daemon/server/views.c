@@ -1,0 +1,353 @@
+/* One small function a method, and the table of them at the end. */
+#include "server/views.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/pb.h"
+#include "fedstate/model.h"
+#include "server/internal.h"
+
+void view_arena_close(struct view_arena *arena)
+{
+    size_t i;
+
+    for (i = 0; i < arena->block_count; i++)
+        base_free(arena->blocks[i]);
+    for (i = 0; i < arena->message_count; i++)
+        base_pb_free(arena->messages[i]);
+    base_free(arena->blocks);
+    base_free(arena->messages);
+}
+
+static void keep(void ***items, size_t *count, void *item)
+{
+    *items = base_reallocarray(*items, *count + 1, sizeof(**items));
+    (*items)[(*count)++] = item;
+}
+
+/* A zeroed block that lives as long as the answer. */
+static void *block(struct view_arena *arena, size_t count, size_t size)
+{
+    void *memory = base_calloc(count + 1, size);
+
+    keep(&arena->blocks, &arena->block_count, memory);
+    return memory;
+}
+
+static void *message(struct view_arena *arena, void *owned)
+{
+    keep(&arena->messages, &arena->message_count, owned);
+    return owned;
+}
+
+/* ---- indexes -------------------------------------------------------------- */
+
+static uint64_t no_index(const struct server *server, const Server__Query *query)
+{
+    (void)server;
+    (void)query;
+    return 1;
+}
+
+static uint64_t catalog_index(const struct server *server,
+                              const Server__Query *query)
+{
+    (void)query;
+    return server->fsm.catalog.index;
+}
+
+static uint64_t federation_index(const struct server *server,
+                                 const Server__Query *query)
+{
+    (void)query;
+    return fedstate_store_index(server->fsm.store);
+}
+
+/* A record's own index; of one that is gone, the table's, which its deletion
+ * moved. */
+static uint64_t state_index(const struct server *server,
+                            const Server__Query *query)
+{
+    const Fedstate__FederationState *state =
+        fedstate_store_get(server->fsm.store, query->name);
+
+    return state ? state->modify_index : fedstate_store_index(server->fsm.store);
+}
+
+/* ---- the cluster ---------------------------------------------------------- */
+
+static void fill_leader(struct server *server, const Server__Query *query,
+                        Server__QueryReply *reply, struct view_arena *arena)
+{
+    struct raft_status status;
+    const struct raft_configuration *configuration;
+    struct base_target at;
+    uint32_t i;
+
+    (void)query;
+    raft_node_status(server->raft, &status);
+    /* Raft's addresses are node/ip:port; operators know ip:port. */
+    if (base_target_parse(&at, status.leader_address, 0) == 0)
+        reply->leader = base_asprintf("%s", strchr(status.leader_address, '/')
+                                                + 1);
+    else
+        reply->leader = base_strdup("");
+    keep(&arena->blocks, &arena->block_count, reply->leader);
+    configuration = raft_node_configuration(server->raft);
+    reply->peers = block(arena, configuration->server_count, sizeof(char *));
+    for (i = 0; i < configuration->server_count; i++) {
+        const char *slash = strchr(configuration->servers[i].address, '/');
+
+        reply->peers[reply->n_peers++] =
+            (char *)(slash ? slash + 1 : configuration->servers[i].address);
+    }
+}
+
+struct names {
+    Server__QueryReply *reply;
+    struct view_arena *arena;
+};
+
+static void add_datacenter(void *arg, const char *dc)
+{
+    struct names *names = arg;
+    Server__QueryReply *reply = names->reply;
+    char *copy = base_strdup(dc);
+
+    keep(&names->arena->blocks, &names->arena->block_count, copy);
+    reply->datacenters = base_reallocarray(
+        reply->datacenters, reply->n_datacenters + 1, sizeof(char *));
+    reply->datacenters[reply->n_datacenters++] = copy;
+}
+
+static void fill_datacenters(struct server *server, const Server__Query *query,
+                             Server__QueryReply *reply,
+                             struct view_arena *arena)
+{
+    struct names names = {reply, arena};
+
+    (void)query;
+    router_datacenters(server, add_datacenter, &names);
+    keep(&arena->blocks, &arena->block_count, reply->datacenters);
+}
+
+/* ---- the catalog ---------------------------------------------------------- */
+
+static void fill_nodes(struct server *server, const Server__Query *query,
+                       Server__QueryReply *reply, struct view_arena *arena)
+{
+    const struct catalog *catalog = &server->fsm.catalog;
+    size_t i;
+
+    (void)query;
+    reply->nodes = block(arena, catalog->node_count, sizeof(*reply->nodes));
+    for (i = 0; i < catalog->node_count; i++)
+        reply->nodes[reply->n_nodes++] = catalog->nodes[i]->node;
+}
+
+static bool has_tag(const Fedstate__Service *service, const char *tag)
+{
+    size_t i;
+
+    for (i = 0; i < service->n_tags; i++)
+        if (strcasecmp(service->tags[i], tag) == 0)
+            return true;
+    return false;
+}
+
+static bool is_passing(const Fedstate__CheckServiceNode *instance)
+{
+    size_t i;
+
+    for (i = 0; i < instance->n_checks; i++)
+        if (strcmp(instance->checks[i]->status, "passing") != 0)
+            return false;
+    return true;
+}
+
+static bool is_wanted(const Fedstate__Service *service,
+                      const Server__Query *query)
+{
+    return (*query->name == '\0' ||
+            strcasecmp(service->service, query->name) == 0) &&
+           (*query->kind == '\0' || strcmp(service->kind, query->kind) == 0) &&
+           (*query->tag == '\0' || has_tag(service, query->tag));
+}
+
+static void add_instance(Server__QueryReply *reply, struct view_arena *arena,
+                         const struct catalog_node *node,
+                         const Fedstate__Service *service,
+                         const Server__Query *query)
+{
+    Fedstate__CheckServiceNode *instance = catalog_instance(node, service);
+
+    message(arena, instance);
+    if (query->passing && !is_passing(instance))
+        return;
+    reply->instances = base_reallocarray(
+        reply->instances, reply->n_instances + 1, sizeof(*reply->instances));
+    reply->instances[reply->n_instances++] = instance;
+}
+
+/* Instances of a service, or of a kind, or all that run on one node. */
+static void fill_instances(struct server *server, const Server__Query *query,
+                           Server__QueryReply *reply, struct view_arena *arena)
+{
+    const struct catalog *catalog = &server->fsm.catalog;
+    size_t i, j;
+
+    for (i = 0; i < catalog->node_count; i++) {
+        const struct catalog_node *node = catalog->nodes[i];
+
+        if (*query->node != '\0' && strcmp(node->node->node, query->node) != 0)
+            continue;
+        for (j = 0; j < node->service_count; j++)
+            if (is_wanted(node->services[j], query))
+                add_instance(reply, arena, node, node->services[j], query);
+    }
+    keep(&arena->blocks, &arena->block_count, reply->instances);
+}
+
+static void fill_node(struct server *server, const Server__Query *query,
+                      Server__QueryReply *reply, struct view_arena *arena)
+{
+    const struct catalog_node *node =
+        catalog_find(&server->fsm.catalog, query->node);
+
+    if (node == NULL)
+        return;
+    reply->nodes = block(arena, 1, sizeof(*reply->nodes));
+    reply->nodes[reply->n_nodes++] = node->node;
+    reply->checks = node->checks;
+    reply->n_checks = node->check_count;
+    fill_instances(server, query, reply, arena);
+}
+
+static Server__ServiceSummary *summary_of(Server__QueryReply *reply,
+                                          struct view_arena *arena,
+                                          const char *name)
+{
+    Server__ServiceSummary *summary;
+    size_t i;
+
+    for (i = 0; i < reply->n_services; i++)
+        if (strcmp(reply->services[i]->name, name) == 0)
+            return reply->services[i];
+    summary = block(arena, 1, sizeof(*summary));
+    server__service_summary__init(summary);
+    summary->name = (char *)name;
+    reply->services = base_reallocarray(
+        reply->services, reply->n_services + 1, sizeof(*reply->services));
+    reply->services[reply->n_services++] = summary;
+    return summary;
+}
+
+static void add_tags(Server__ServiceSummary *summary, struct view_arena *arena,
+                     const Fedstate__Service *service)
+{
+    char **tags = block(arena, summary->n_tags + service->n_tags,
+                        sizeof(char *));
+    size_t i, j;
+
+    if (summary->n_tags > 0)
+        memcpy(tags, summary->tags, summary->n_tags * sizeof(char *));
+    summary->tags = tags;
+    for (i = 0; i < service->n_tags; i++) {
+        for (j = 0; j < summary->n_tags; j++)
+            if (strcmp(tags[j], service->tags[i]) == 0)
+                break;
+        if (j == summary->n_tags)
+            tags[summary->n_tags++] = service->tags[i];
+    }
+}
+
+static void fill_services(struct server *server, const Server__Query *query,
+                          Server__QueryReply *reply, struct view_arena *arena)
+{
+    const struct catalog *catalog = &server->fsm.catalog;
+    size_t i, j;
+
+    (void)query;
+    for (i = 0; i < catalog->node_count; i++)
+        for (j = 0; j < catalog->nodes[i]->service_count; j++) {
+            const Fedstate__Service *service = catalog->nodes[i]->services[j];
+
+            add_tags(summary_of(reply, arena, service->service), arena,
+                     service);
+        }
+    keep(&arena->blocks, &arena->block_count, reply->services);
+}
+
+/* ---- federation states ---------------------------------------------------- */
+
+static void fill_state(struct server *server, const Server__Query *query,
+                       Server__QueryReply *reply, struct view_arena *arena)
+{
+    const Fedstate__FederationState *state =
+        fedstate_store_get(server->fsm.store, query->name);
+
+    if (state == NULL)
+        return;
+    reply->states = block(arena, 1, sizeof(*reply->states));
+    reply->states[reply->n_states++] = (Fedstate__FederationState *)state;
+}
+
+static void fill_states(struct server *server, const Server__Query *query,
+                        Server__QueryReply *reply, struct view_arena *arena)
+{
+    size_t count = fedstate_store_count(server->fsm.store), i;
+
+    (void)query;
+    reply->states = block(arena, count, sizeof(*reply->states));
+    for (i = 0; i < count; i++)
+        reply->states[reply->n_states++] =
+            (Fedstate__FederationState *)fedstate_store_at(server->fsm.store,
+                                                           i);
+}
+
+/* Datacenters without gateways are left out. */
+static void fill_gateways(struct server *server, const Server__Query *query,
+                          Server__QueryReply *reply, struct view_arena *arena)
+{
+    size_t count = fedstate_store_count(server->fsm.store), i;
+
+    (void)query;
+    reply->gateways = block(arena, count, sizeof(*reply->gateways));
+    for (i = 0; i < count; i++) {
+        const Fedstate__FederationState *state =
+            fedstate_store_at(server->fsm.store, i);
+        Server__DatacenterGateways *entry;
+
+        if (state->n_mesh_gateways == 0)
+            continue;
+        entry = block(arena, 1, sizeof(*entry));
+        server__datacenter_gateways__init(entry);
+        entry->datacenter = state->datacenter;
+        entry->nodes = state->mesh_gateways;
+        entry->n_nodes = state->n_mesh_gateways;
+        reply->gateways[reply->n_gateways++] = entry;
+    }
+}
+
+static const struct view views[] = {
+    {"Status.Leader", VIEW_NONE, false, no_index, fill_leader},
+    {"Catalog.Datacenters", VIEW_NONE, false, no_index, fill_datacenters},
+    {"Catalog.Nodes", VIEW_CATALOG, false, catalog_index, fill_nodes},
+    {"Catalog.Services", VIEW_CATALOG, false, catalog_index, fill_services},
+    {"Catalog.Node", VIEW_CATALOG, false, catalog_index, fill_node},
+    {"Health.Service", VIEW_CATALOG, false, catalog_index, fill_instances},
+    {"FederationState.Get", VIEW_FEDERATION, true, state_index, fill_state},
+    {"FederationState.List", VIEW_FEDERATION, false, federation_index,
+     fill_states},
+    {"FederationState.ListMeshGateways", VIEW_FEDERATION, false,
+     federation_index, fill_gateways},
+};
+
+const struct view *view_table(size_t *count)
+{
+    *count = BASE_COUNT_OF(views);
+    return views;
+}

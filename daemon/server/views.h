@@ -1,0 +1,37 @@
+/*
+ * What each read method shows: from which table, at which index, and how the
+ * answer is filled. The way through is read.c's.
+ */
+#ifndef SERVER_VIEWS_H
+#define SERVER_VIEWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/server.pb-c.h"
+
+struct server;
+
+/** Memory that an answer needs until it is packed. */
+struct view_arena {
+    void **blocks; /* base_free */
+    size_t block_count;
+    void **messages; /* base_pb_free */
+    size_t message_count;
+};
+void view_arena_close(struct view_arena *arena);
+
+enum view_table_kind { VIEW_NONE, VIEW_CATALOG, VIEW_FEDERATION };
+
+struct view {
+    const char *method;
+    enum view_table_kind table;
+    bool one_state; /* depends on the record query->name alone */
+    uint64_t (*index)(const struct server *server, const Server__Query *query);
+    void (*fill)(struct server *server, const Server__Query *query,
+                 Server__QueryReply *reply, struct view_arena *arena);
+};
+
+const struct view *view_table(size_t *count);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * What carries the WAN pool on the gossip loop: a dialler of that loop with a
+ * picker of its own, and libwanfed around plain UDP and TCP. Connections that
+ * the server port accepted on the main loop move over here.
+ * Threads: as each function says; new and free while neither loop runs.
+ */
+#ifndef SERVER_WAN_SIDE_H
+#define SERVER_WAN_SIDE_H
+
+#include "fedstate/locator.h"
+#include "gossip/transport.h"
+#include "rpc/protocol.h"
+#include "rpc/secure.h"
+
+struct wan_side;
+struct server;
+struct gossip_memberlist;
+
+/** Binds the WAN gossip port. */
+int wan_side_new(struct server *server, struct wan_side **out);
+void wan_side_free(struct wan_side *side);
+struct gossip_transport wan_side_transport(struct wan_side *side);
+void wan_side_attach(struct wan_side *side, struct gossip_memberlist *memberlist);
+/** Main loop: new routes for the gossip loop's picker. */
+void wan_side_routes(struct wan_side *side,
+                     const struct fedstate_routes *routes);
+/** Main loop, for rpc_listener_handle(): arg is the side. */
+void wan_side_accept_packets(void *arg, struct base_stream *stream,
+                             const struct rpc_peer *peer);
+void wan_side_accept_stream(void *arg, struct base_stream *stream,
+                            const struct rpc_peer *peer);
+
+/** rpc_gateway_ops on a picker, for both loops' diallers. */
+extern const struct rpc_gateway_ops wan_side_gateway_ops;
+
+#endif
