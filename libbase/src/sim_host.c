@@ -169,8 +169,8 @@ static void stop_timers(struct base_sim_host *host)
 
     found = base_calloc(sim->heap.count + 1, sizeof(*found));
     for (i = 0; i < sim->heap.count; i++) {
-        if (is_timer_of(sim->heap.slots[i], host))
-            found[count++] = sim->heap.slots[i];
+        if (is_timer_of(sim->heap.slots[i].timer, host))
+            found[count++] = sim->heap.slots[i].timer;
     }
     for (i = 0; i < count; i++)
         timer_heap_remove(&sim->heap, found[i]);

@@ -105,18 +105,17 @@ static void put(struct sim_log *log, const char *text, size_t len)
     log->len += len;
 }
 
-static size_t decimal(char out[24], uint64_t number)
+/* At most 20 digits. */
+static size_t decimal(char *out, uint64_t number)
 {
-    char digits[24];
-    size_t len = 0;
+    uint64_t rest = number;
+    size_t len = 1;
     size_t i;
 
-    do {
-        digits[len++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    for (i = 0; i < len; i++)
-        out[i] = digits[len - 1 - i];
+    while ((rest /= 10) > 0)
+        len++;
+    for (i = len; i-- > 0; number /= 10)
+        out[i] = (char)('0' + number % 10);
     return len;
 }
 
@@ -156,14 +155,16 @@ void sim_log_number(struct base_sim *sim, uint64_t number)
 
 static void put_ip4(struct sim_log *log, const struct base_addr *addr)
 {
-    char text[24];
+    char text[48];
+    size_t len = 0;
     size_t i;
 
     for (i = 0; i < 4; i++) {
-        put(log, text, decimal(text, addr->ip[i]));
-        put(log, i < 3 ? "." : ":", 1);
+        len += decimal(text + len, addr->ip[i]);
+        text[len++] = i < 3 ? '.' : ':';
     }
-    put(log, text, decimal(text, addr->port));
+    len += decimal(text + len, addr->port);
+    put(log, text, len);
 }
 
 void sim_log_addr(struct base_sim *sim, const struct base_addr *addr)

@@ -131,6 +131,8 @@ static void run(struct base_sim *sim, struct base_timer *timer)
 {
     assert(timer->due_ns >= sim->now_ns);
     timer_heap_remove(&sim->heap, timer);
+    if (sim->heap.count > 0) /* fetch the next one while this one works */
+        __builtin_prefetch(sim->heap.slots[0].timer);
     sim->now_ns = timer->due_ns;
     if (timer->env != NULL) {
         struct sim_env *env =

@@ -1,6 +1,6 @@
 /*
- * Running timers by due time: an intrusive binary heap, so that starting a
- * timer allocates nothing but the slots. Equal due times come out in the order
+ * Running timers by due time: an intrusive heap, so that starting a timer
+ * allocates nothing but the slots. Equal due times come out in the order
  * of their sequence numbers, which keeps runs of the simulator equal.
  * The env sets due_ns and sequence before inserting; the heap sets heap_slot.
  */
@@ -9,9 +9,17 @@
 
 #include "base/env.h"
 
+/* The keys are copied next to one another: a large heap compares many timers
+ * and looks into few. */
+struct timer_heap_slot {
+    uint64_t due_ns;
+    uint64_t sequence;
+    struct base_timer *timer;
+};
+
 /** Zero-initialise it. */
 struct timer_heap {
-    struct base_timer **slots; /* slots[0] is due first */
+    struct timer_heap_slot *slots; /* slots[0] is due first */
     size_t count;
     size_t cap;
 };
