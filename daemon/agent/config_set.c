@@ -2,6 +2,7 @@
  * Storing one value of one key, whatever its type, and remembering where it
  * came from, so that a rule broken later can still name the file or the flag.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,18 @@ static void append(struct config_list *list, const char *value)
     list->items[list->count++] = base_strdup(value);
 }
 
+/* Consul's manuals write levels in capitals. */
+static int parse_level(const char *value, enum base_log_level *out)
+{
+    char lower[16];
+    size_t i;
+
+    for (i = 0; value[i] != '\0' && i < sizeof(lower) - 1; i++)
+        lower[i] = (char)tolower((unsigned char)value[i]);
+    lower[i] = '\0';
+    return value[i] != '\0' ? BASE_EPARSE : base_log_level_parse(lower, out);
+}
+
 int config_set_text(struct config *config, const struct config_key *key,
                     const char *origin, const char *value, char **why)
 {
@@ -213,7 +226,7 @@ int config_set_text(struct config *config, const struct config_key *key,
             rv = refuse(key, origin, value, why);
         break;
     case CONFIG_LEVEL:
-        if (base_log_level_parse(value, field) < 0)
+        if (parse_level(value, field) < 0)
             rv = refuse(key, origin, value, why);
         break;
     case CONFIG_LIST:

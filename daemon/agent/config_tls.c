@@ -4,9 +4,11 @@
  * on other machines. The names that a server needs are those of federation.md
  * section 2: every dialler through a gateway asks for exactly one of them.
  */
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/config.h"
@@ -33,40 +35,33 @@ static int refuse(const struct config *config, const char *key,
 static BIO *open_file(const struct config *config, const char *key,
                       const char *file, char **why)
 {
-    BIO *bio = BIO_new_file(file, "r");
+    FILE *from = fopen(file, "re");
     char text[160];
 
-    if (bio == NULL) {
-        snprintf(text, sizeof(text), "cannot be read: %s",
-                 ERR_reason_error_string(ERR_peek_error()));
+    if (from == NULL) {
+        snprintf(text, sizeof(text), "cannot be read: %s", strerror(errno));
         refuse(config, key, file, text, why);
-        ERR_clear_error();
+        return NULL;
     }
-    return bio;
+    return BIO_new_fp(from, BIO_CLOSE);
 }
 
-static STACK_OF(X509) * read_certificates(const struct config *config,
-                                          const char *key, const char *file,
-                                          char **why)
+/* 0 with at least one certificate in out, which is there and empty. */
+static int read_certificates(const struct config *config, const char *key,
+                             const char *file, STACK_OF(X509) * out, char **why)
 {
     BIO *bio = open_file(config, key, file, why);
-    STACK_OF(X509) *list = sk_X509_new_null();
     X509 *cert;
 
-    if (bio == NULL) {
-        sk_X509_free(list);
-        return NULL;
-    }
+    if (bio == NULL)
+        return BASE_EINVAL;
     while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
-        sk_X509_push(list, cert);
+        sk_X509_push(out, cert);
     ERR_clear_error(); /* the end of the file is an error to PEM */
     BIO_free(bio);
-    if (sk_X509_num(list) == 0) {
-        refuse(config, key, file, "holds no certificate in PEM", why);
-        sk_X509_free(list);
-        return NULL;
-    }
-    return list;
+    if (sk_X509_num(out) == 0)
+        return refuse(config, key, file, "holds no certificate in PEM", why);
+    return 0;
 }
 
 /* No terminal to ask at: a key with a passphrase fails instead of hanging. */
@@ -145,7 +140,7 @@ static int check_name(const struct config *config, X509 *leaf, const char *node,
     if (rpc_server_name(name, node, config->datacenter, config->domain) == 0 &&
         X509_check_host(leaf, name, 0,
                         X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
-                            X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+                            X509_CHECK_FLAG_NO_WILDCARDS,
                         NULL) == 1)
         return 0;
     snprintf(text, sizeof(text), "lacks the DNS name \"%s\"", name);
@@ -169,10 +164,11 @@ static int check_names(const struct config *config, X509 *leaf, char **why)
 static int read_own(const struct config *config, struct files *files,
                     char **why)
 {
-    files->chain =
-        read_certificates(config, "cert_file", config->cert_file, why);
-    if (files->chain == NULL)
-        return BASE_EINVAL;
+    int rv = read_certificates(config, "cert_file", config->cert_file,
+                               files->chain, why);
+
+    if (rv < 0)
+        return rv;
     files->key = read_key(config, why);
     if (files->key == NULL)
         return BASE_EINVAL;
@@ -192,9 +188,10 @@ static int check_files(const struct config *config, struct files *files,
     int rv;
 
     if (config->ca_file != NULL) {
-        files->cas = read_certificates(config, "ca_file", config->ca_file, why);
-        if (files->cas == NULL)
-            return BASE_EINVAL;
+        rv = read_certificates(config, "ca_file", config->ca_file, files->cas,
+                               why);
+        if (rv < 0)
+            return rv;
     }
     if (config->cert_file == NULL || config->key_file == NULL)
         return 0;
@@ -203,7 +200,7 @@ static int check_files(const struct config *config, struct files *files,
         return rv;
     leaf = sk_X509_value(files->chain, 0);
     rv = check_purpose(config, leaf, why);
-    if (rv == 0 && files->cas != NULL)
+    if (rv == 0 && sk_X509_num(files->cas) > 0)
         rv = check_chain(config, files, why);
     if (rv == 0)
         rv = check_names(config, leaf, why);
@@ -212,7 +209,7 @@ static int check_files(const struct config *config, struct files *files,
 
 int config_check_tls(const struct config *config, char **why)
 {
-    struct files files = {NULL, NULL, NULL};
+    struct files files = {sk_X509_new_null(), sk_X509_new_null(), NULL};
     int rv = check_files(config, &files, why);
 
     sk_X509_pop_free(files.cas, X509_free);
