@@ -8,8 +8,12 @@
 #include "base/buf.h"
 #include "real_world.h"
 
-enum peer_close { PEER_STAYS, PEER_CLOSES_ON_READ, PEER_CLOSES_ON_DRAINED,
-                  PEER_CLOSES_ON_END };
+enum peer_close {
+    PEER_STAYS,
+    PEER_CLOSES_ON_READ,
+    PEER_CLOSES_ON_DRAINED,
+    PEER_CLOSES_ON_END
+};
 
 struct peer {
     struct base_stream *stream; /* NULL before and after */

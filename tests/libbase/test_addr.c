@@ -128,17 +128,28 @@ static const struct {
     const char *ip;
     bool loopback, private, any;
 } kind_cases[] = {
-    {"127.0.0.1", true, true, false},   {"127.255.0.1", true, true, false},
-    {"::1", true, true, false},         {"10.1.2.3", false, true, false},
-    {"172.16.0.1", false, true, false}, {"172.31.255.255", false, true, false},
-    {"172.32.0.0", false, false, false}, {"192.168.1.1", false, true, false},
-    {"192.169.0.0", false, false, false}, {"100.64.0.1", false, true, false},
-    {"100.128.0.0", false, false, false}, {"169.254.9.9", false, true, false},
-    {"fc00::1", false, true, false},    {"fdff::1", false, true, false},
-    {"fe80::1", false, true, false},    {"febf::1", false, true, false},
-    {"fec0::1", false, false, false},   {"8.8.8.8", false, false, false},
-    {"2001:db8::1", false, false, false}, {"0.0.0.0", false, false, true},
-    {"::", false, false, true},         {"::2", false, false, false},
+    {"127.0.0.1", true, true, false},
+    {"127.255.0.1", true, true, false},
+    {"::1", true, true, false},
+    {"10.1.2.3", false, true, false},
+    {"172.16.0.1", false, true, false},
+    {"172.31.255.255", false, true, false},
+    {"172.32.0.0", false, false, false},
+    {"192.168.1.1", false, true, false},
+    {"192.169.0.0", false, false, false},
+    {"100.64.0.1", false, true, false},
+    {"100.128.0.0", false, false, false},
+    {"169.254.9.9", false, true, false},
+    {"fc00::1", false, true, false},
+    {"fdff::1", false, true, false},
+    {"fe80::1", false, true, false},
+    {"febf::1", false, true, false},
+    {"fec0::1", false, false, false},
+    {"8.8.8.8", false, false, false},
+    {"2001:db8::1", false, false, false},
+    {"0.0.0.0", false, false, true},
+    {"::", false, false, true},
+    {"::2", false, false, false},
 };
 
 START_TEST(special_addresses_are_known)
@@ -255,17 +266,24 @@ START_TEST(networks_contain_addresses)
     struct base_cidr cidr;
 
     ck_assert_int_eq(base_cidr_parse(&cidr, cidr_cases[_i].cidr), 0);
-    ck_assert_int_eq(base_cidr_contains(&cidr, &addr),
-                     cidr_cases[_i].contains);
+    ck_assert_int_eq(base_cidr_contains(&cidr, &addr), cidr_cases[_i].contains);
 }
 END_TEST
 
 START_TEST(bad_networks_do_not_parse)
 {
     static const char *const bad[] = {
-        "10.0.0.0",     "10.0.0.0/",     "10.0.0.0/33", "10.0.0.0/-1",
-        "/8",           "fd00::/129",    "",            "10.0.0.0/8/8",
-        "10.0.0.0/ 8",  "host/8",        "::ffff:10.0.0.0/95",
+        "10.0.0.0",
+        "10.0.0.0/",
+        "10.0.0.0/33",
+        "10.0.0.0/-1",
+        "/8",
+        "fd00::/129",
+        "",
+        "10.0.0.0/8/8",
+        "10.0.0.0/ 8",
+        "host/8",
+        "::ffff:10.0.0.0/95",
         "10.0.0.0:1/8",
     };
     struct base_cidr cidr;

@@ -38,8 +38,8 @@ END_TEST
 
 START_TEST(numbers_are_big_endian)
 {
-    static const uint8_t want[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
-                                   13, 14, 15};
+    static const uint8_t want[] = {1, 2,  3,  4,  5,  6,  7, 8,
+                                   9, 10, 11, 12, 13, 14, 15};
     struct base_buf buf = BASE_BUF_INIT;
     struct base_cursor cursor;
 

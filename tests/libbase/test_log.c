@@ -34,12 +34,13 @@ START_TEST(text_lines_look_as_promised)
     ck_assert_str_eq(line,
                      "2026-11-22T18:00:00.123Z [INFO]  raft: became leader");
     base_free(line);
-    line = render(false,
-                  (struct base_kv[]){kv_uint("term", 3), kv_int("delta", -4),
-                                     kv_bool("up", true), kv_addr("peer", &addr),
-                                     kv_str("name", "a b"), kv_str("dc", "dc1"),
-                                     kv_str("none", NULL)},
-                  7);
+    line =
+        render(false,
+               (struct base_kv[]){kv_uint("term", 3), kv_int("delta", -4),
+                                  kv_bool("up", true), kv_addr("peer", &addr),
+                                  kv_str("name", "a b"), kv_str("dc", "dc1"),
+                                  kv_str("none", NULL)},
+               7);
     ck_assert_str_eq(line,
                      "2026-11-22T18:00:00.123Z [INFO]  raft: became leader: "
                      "term=3 delta=-4 up=true peer=10.0.0.1:8300 name=\"a b\" "
@@ -172,9 +173,8 @@ START_TEST(levels_decide_and_pairs_arrive)
     base_log(&log, BASE_LOG_ERROR, "most", kv_int("1", 1), kv_int("2", 1),
              kv_int("3", 1), kv_int("4", 1), kv_int("5", 1), kv_int("6", 1),
              kv_int("7", 1), kv_int("8", 1), kv_int("9", 1), kv_int("10", 1),
-             kv_int("11", 1), kv_int("12", 1), kv_int("13", 1),
-             kv_int("14", 1), kv_int("15", 1), kv_int("16", 1),
-             kv_int("17", 1));
+             kv_int("11", 1), kv_int("12", 1), kv_int("13", 1), kv_int("14", 1),
+             kv_int("15", 1), kv_int("16", 1), kv_int("17", 1));
     ck_assert_uint_eq(memory.pairs, 16);
     base_log(&nowhere, BASE_LOG_ERROR, "nobody");
     base_log(null_log, BASE_LOG_ERROR, "nobody");

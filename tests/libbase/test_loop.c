@@ -142,7 +142,8 @@ START_TEST(run_until_gives_up_in_time)
 }
 END_TEST
 
-/* ---- posts ---------------------------------------------------------------- */
+/* ---- posts ----------------------------------------------------------------
+ */
 
 struct inbox {
     unsigned got;
@@ -202,7 +203,8 @@ START_TEST(posts_of_many_threads_arrive_in_order)
     unsigned i;
 
     for (i = 0; i < 4; i++) {
-        senders[i] = (struct sender){.env = world.env, .inbox = &inbox, .id = i};
+        senders[i] =
+            (struct sender){.env = world.env, .inbox = &inbox, .id = i};
         pthread_create(&senders[i].thread, NULL, send_letters, &senders[i]);
     }
     await_that(&world, got_all, &inbox);
@@ -287,7 +289,8 @@ START_TEST(another_thread_can_stop_the_loop)
 }
 END_TEST
 
-/* ---- the rest ------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------
+ */
 
 START_TEST(random_numbers_are_random_enough)
 {

@@ -119,8 +119,8 @@ static void *hammer(void *arg)
 
         snprintf(label, sizeof(label), "%d", i % 10);
         base_counter_add(base_metrics_counter(metrics, "c", "l", label), 1);
-        base_histogram_observe(
-            base_metrics_histogram(metrics, "h", NULL, NULL), (uint64_t)i);
+        base_histogram_observe(base_metrics_histogram(metrics, "h", NULL, NULL),
+                               (uint64_t)i);
     }
     return NULL;
 }

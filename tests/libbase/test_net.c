@@ -21,8 +21,7 @@ static struct base_addr dead_port(int *fd)
     *fd = socket(AF_INET, SOCK_STREAM, 0);
     ck_assert_int_eq(bind(*fd, (struct sockaddr *)&sa, len), 0);
     ck_assert_int_eq(getsockname(*fd, (struct sockaddr *)&sa, &len), 0);
-    ck_assert_int_eq(base_addr_from_sockaddr(&addr, (struct sockaddr *)&sa),
-                     0);
+    ck_assert_int_eq(base_addr_from_sockaddr(&addr, (struct sockaddr *)&sa), 0);
     return addr;
 }
 
@@ -156,21 +155,21 @@ START_TEST(impossible_dials_and_listens_say_why)
     int fd;
     struct base_addr taken = dead_port(&fd);
 
-    ck_assert_int_eq(base_net_dial(world.net, &taken, &six, 1, peer_on_dialled,
-                                   &peer, NULL),
-                     BASE_EINVAL);
+    ck_assert_int_eq(
+        base_net_dial(world.net, &taken, &six, 1, peer_on_dialled, &peer, NULL),
+        BASE_EINVAL);
     ck_assert_int_eq(base_net_dial(world.net, &taken, &foreign, 1,
                                    peer_on_dialled, &peer, NULL),
                      BASE_EADDR);
-    ck_assert_int_eq(base_net_dial(world.net, &none, NULL, 1, peer_on_dialled,
-                                   &peer, NULL),
-                     BASE_EINVAL);
+    ck_assert_int_eq(
+        base_net_dial(world.net, &none, NULL, 1, peer_on_dialled, &peer, NULL),
+        BASE_EINVAL);
     ck_assert_int_eq(base_net_listen(world.net, &foreign, peer_on_accepted,
                                      &peer, &listener),
                      BASE_EADDR);
-    ck_assert_int_eq(base_net_listen(world.net, &taken, peer_on_accepted, &peer,
-                                     &listener),
-                     BASE_EINUSE);
+    ck_assert_int_eq(
+        base_net_listen(world.net, &taken, peer_on_accepted, &peer, &listener),
+        BASE_EINUSE);
     ck_assert_ptr_null(listener);
     settle(&world);
     ck_assert(!peer.open && !peer.dial_failed);
@@ -269,7 +268,8 @@ START_TEST(a_full_descriptor_table_pauses_accepting)
 }
 END_TEST
 
-/* ---- datagrams ------------------------------------------------------------ */
+/* ---- datagrams ------------------------------------------------------------
+ */
 
 struct box {
     struct base_net *net;
@@ -336,9 +336,9 @@ START_TEST(datagrams_arrive_with_their_sender)
     box_open(&b, &world, _i == 0 ? "127.0.0.1" : "::1");
     for (i = 0; i < 100; i++) {
         bytes[i] = (uint8_t)(i + 1);
-        ck_assert_int_eq(base_net_packets_send(world.net, a.packets, &b.addr,
-                                               bytes, i + 1),
-                         0);
+        ck_assert_int_eq(
+            base_net_packets_send(world.net, a.packets, &b.addr, bytes, i + 1),
+            0);
     }
     ck_assert_uint_eq(b.got, 0);
     await_that(&world, box_got_hundred, &b);
@@ -348,14 +348,14 @@ START_TEST(datagrams_arrive_with_their_sender)
     /* The largest there is, and one byte more. */
     bytes[largest - 1] = 77;
     b.got = 0;
-    ck_assert_int_eq(base_net_packets_send(world.net, a.packets, &b.addr, bytes,
-                                           largest),
-                     0);
+    ck_assert_int_eq(
+        base_net_packets_send(world.net, a.packets, &b.addr, bytes, largest),
+        0);
     await_that(&world, box_got_one, &b);
     ck_assert_uint_eq(b.last_len, largest);
     ck_assert_uint_eq(b.last_byte, 77);
-    ck_assert_int_eq(base_net_packets_send(world.net, a.packets, &b.addr,
-                                           bytes, largest + 1),
+    ck_assert_int_eq(base_net_packets_send(world.net, a.packets, &b.addr, bytes,
+                                           largest + 1),
                      BASE_ETOOBIG);
     box_close(&a);
     box_close(&b);
@@ -377,12 +377,10 @@ START_TEST(odd_datagrams_are_refused_or_dropped)
     box_open(&a, &world, "127.0.0.1");
     box_open(&b, &world, "127.0.0.1");
     six.port = 1;
-    ck_assert_int_eq(
-        base_net_packets_send(world.net, a.packets, &six, "x", 1),
-        BASE_EUNREACH);
-    ck_assert_int_eq(
-        base_net_packets_send(world.net, a.packets, &none, "x", 1),
-        BASE_EINVAL);
+    ck_assert_int_eq(base_net_packets_send(world.net, a.packets, &six, "x", 1),
+                     BASE_EUNREACH);
+    ck_assert_int_eq(base_net_packets_send(world.net, a.packets, &none, "x", 1),
+                     BASE_EINVAL);
     ck_assert_int_eq(
         base_net_packets_send(world.net, a.packets, &b.addr, "", 0),
         BASE_EINVAL);
@@ -411,14 +409,12 @@ START_TEST(a_wide_socket_speaks_both_families)
     box_open(&wide, &world, "::");
     box_open(&four, &world, "127.0.0.1");
     wide_addr.port = wide.addr.port;
-    ck_assert_int_eq(base_net_packets_send(world.net, four.packets, &wide_addr,
-                                           "x", 1),
-                     0);
+    ck_assert_int_eq(
+        base_net_packets_send(world.net, four.packets, &wide_addr, "x", 1), 0);
     await_that(&world, box_got_one, &wide);
     ck_assert(base_addr_equal(&wide.from, &four.addr));
-    ck_assert_int_eq(base_net_packets_send(world.net, wide.packets, &wide.from,
-                                           "y", 1),
-                     0);
+    ck_assert_int_eq(
+        base_net_packets_send(world.net, wide.packets, &wide.from, "y", 1), 0);
     await_that(&world, box_got_one, &four);
     ck_assert(base_addr_equal(&four.from, &wide_addr));
     box_close(&wide);
@@ -447,7 +443,8 @@ START_TEST(a_datagram_socket_may_be_closed_in_its_callback)
 }
 END_TEST
 
-/* ---- moving between loops ------------------------------------------------- */
+/* ---- moving between loops -------------------------------------------------
+ */
 
 /* The second loop echoes what it gets, in its own thread. */
 struct mover {
@@ -500,8 +497,8 @@ static void leave(void *arg)
     struct mover *mover = arg;
 
     base_stream_detach(mover->stream);
-    ck_assert_int_eq(
-        base_env_post(base_loop_env(mover->away), arrive, mover), 0);
+    ck_assert_int_eq(base_env_post(base_loop_env(mover->away), arrive, mover),
+                     0);
 }
 
 static void *run_away(void *arg)
@@ -513,6 +510,11 @@ static void *run_away(void *arg)
 static bool echoed(void *arg)
 {
     return base_buf_len(&((struct peer *)arg)->got) == 1024 * 1024;
+}
+
+static bool has_input(void *arg)
+{
+    return base_stream_len(arg) > 0;
 }
 
 START_TEST(streams_move_between_threads)
@@ -528,10 +530,10 @@ START_TEST(streams_move_between_threads)
     /* Some input waits, and some output, when it moves. */
     pair.server.hungry = false;
     base_stream_write(pair.dialler.stream, bytes, 512 * 1024);
-    settle(&world);
-    ck_assert_uint_gt(base_stream_len(pair.server.stream), 0);
+    await_that(&world, has_input, pair.server.stream);
     mover.stream = pair.server.stream;
     pair.server.stream = NULL;
+    base_stream_set_events(mover.stream, NULL, NULL);
     pthread_create(&mover.thread, NULL, run_away, &mover);
     base_env_post(world.env, leave, &mover);
     base_stream_write(pair.dialler.stream, bytes, 512 * 1024);
@@ -548,6 +550,11 @@ START_TEST(streams_move_between_threads)
 }
 END_TEST
 
+static bool got_six(void *arg)
+{
+    return base_buf_len(&((struct peer *)arg)->got) == 6;
+}
+
 START_TEST(a_detached_stream_keeps_its_output)
 {
     struct real_world world = real_world_open();
@@ -561,8 +568,7 @@ START_TEST(a_detached_stream_keeps_its_output)
     settle(&world);
     ck_assert_uint_eq(base_buf_len(&pair.dialler.got), 0);
     base_stream_attach(stream, world.env);
-    settle(&world);
-    ck_assert_uint_eq(base_buf_len(&pair.dialler.got), 6);
+    await_that(&world, got_six, &pair.dialler);
     base_stream_detach(stream);
     peer_close(&pair.server); /* while it belongs to no loop */
     await(&world, &pair.dialler.ended);

@@ -37,6 +37,20 @@ static void await_bytes(struct real_world *world, struct peer *peer, size_t len)
     ck_assert_uint_eq(base_buf_len(&peer->got), len);
 }
 
+static bool input_is_wanted(void *arg)
+{
+    return base_stream_len(arg) >= wanted_len;
+}
+
+static void await_input(struct real_world *world, struct base_stream *stream,
+                        size_t len)
+{
+    wanted_len = len;
+    await_that(world, input_is_wanted, stream);
+    settle(world);
+    ck_assert_uint_eq(base_stream_len(stream), len); /* and no more */
+}
+
 static const char *const ips[] = {"127.0.0.1", "::1"};
 
 START_TEST(a_mebibyte_goes_each_way)
@@ -115,19 +129,16 @@ START_TEST(an_unread_stream_pushes_back)
     pair.server.hungry = false;
     base_stream_set_in_limit(pair.server.stream, 10000);
     ck_assert_int_eq(base_stream_write(pair.dialler.stream, bytes, len), 0);
-    settle(&world);
-    ck_assert_uint_eq(base_stream_len(pair.server.stream), 10000);
+    await_input(&world, pair.server.stream, 10000);
     ck_assert_uint_gt(base_stream_pending(pair.dialler.stream), 0);
     ck_assert(!pair.dialler.drained);
     /* A raised limit lets more in, without a word from the peer. */
     base_stream_set_in_limit(pair.server.stream, 20000);
-    settle(&world);
-    ck_assert_uint_eq(base_stream_len(pair.server.stream), 20000);
+    await_input(&world, pair.server.stream, 20000);
     /* Consuming one byte makes room for one. */
     base_buf_append(&pair.server.got, base_stream_data(pair.server.stream), 1);
     base_stream_consume(pair.server.stream, 1);
-    settle(&world);
-    ck_assert_uint_eq(base_stream_len(pair.server.stream), 20000);
+    await_input(&world, pair.server.stream, 20000);
     /* Consuming all of it, ever again, brings the rest. */
     pair.server.hungry = true;
     base_buf_append(&pair.server.got, base_stream_data(pair.server.stream),
@@ -355,8 +366,7 @@ START_TEST(a_reset_shows_when_writing_too)
     /* Full of input, so it does not read; what it writes is not taken. */
     ck_assert_int_eq(write(fd, bytes, 100), 100);
     base_stream_set_in_limit(server.stream, 100);
-    settle(&world);
-    ck_assert_uint_eq(base_stream_len(server.stream), 100);
+    await_input(&world, server.stream, 100);
     ck_assert_int_eq(base_stream_write(server.stream, bytes, 8 * MIB), 0);
     settle(&world);
     raw_reset(fd);

@@ -78,9 +78,11 @@ struct gate {
     bool entered, open, ended;
 };
 
-#define GATE_INIT                                                          \
-    {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false,    \
-     false}
+#define GATE_INIT                                                              \
+    {                                                                          \
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false,     \
+            false                                                              \
+    }
 
 static void wait_at_gate(void *arg)
 {
@@ -181,7 +183,8 @@ START_TEST(a_loop_without_workers_refuses_jobs)
 }
 END_TEST
 
-/* ---- names ---------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------
+ */
 
 struct answer {
     bool done;
@@ -245,9 +248,9 @@ START_TEST(bad_names_fail)
     ck_assert_int_eq(base_env_resolve(world.env, long_name, BASE_RESOLVE_HOST,
                                       on_resolved, NULL),
                      BASE_EINVAL);
-    ck_assert_int_eq(base_env_resolve(world.env, "", BASE_RESOLVE_SRV,
-                                      on_resolved, NULL),
-                     BASE_EINVAL);
+    ck_assert_int_eq(
+        base_env_resolve(world.env, "", BASE_RESOLVE_SRV, on_resolved, NULL),
+        BASE_EINVAL);
     answer = ask(&world, "no..such..name");
     ck_assert_int_lt(answer.status, 0);
     ck_assert_uint_eq(answer.count, 0);
@@ -257,14 +260,15 @@ END_TEST
 
 /* An answer with three SRV records for "x.", the second of another priority. */
 static const uint8_t srv_answer[] = {
-    0, 1, 0x81, 0x80, 0, 1, 0, 3, 0, 0, 0, 0, /* header */
-    1, 'x', 0, 0, 33, 0, 1,                    /* question */
-    0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 9, 0, 10,  /* record 1 */
-    0, 5, 0, 1, 0x20, 0x6c, 1, 'b', 0, 0,      /* (one byte over: ignored) */
-    0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 9, 0, 9,   /* record 2 */
-    0, 1, 0, 1, 0x20, 0x6d, 1, 'a', 0,         /* */
-    0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 9, 0, 9,   /* record 3 */
-    0, 5, 0, 9, 0x20, 0x6e, 1, 'c', 0,         /* */
+    0,    1,   0x81, 0x80, 0,    1,    0, 3,   0, 0, 0, 0,  /* header */
+    1,    'x', 0,    0,    33,   0,    1,                   /* question */
+    0xc0, 12,  0,    33,   0,    1,    0, 0,   0, 9, 0, 10, /* record 1 */
+    0,    5,   0,    1,    0x20, 0x6c, 1, 'b', 0, 0, /* (one byte over: ignored)
+                                                      */
+    0xc0, 12,  0,    33,   0,    1,    0, 0,   0, 9, 0, 9, /* record 2 */
+    0,    1,   0,    1,    0x20, 0x6d, 1, 'a', 0,          /* */
+    0xc0, 12,  0,    33,   0,    1,    0, 0,   0, 9, 0, 9, /* record 3 */
+    0,    5,   0,    9,    0x20, 0x6e, 1, 'c', 0,          /* */
 };
 
 START_TEST(srv_records_are_sorted)
