@@ -312,7 +312,7 @@ static void on_timer(void *arg)
         primary_failed(replicator, BASE_ETIMEOUT);
         break;
     case PHASE_APPLYING:
-        assert(!"no timer runs while our Raft has a change");
+        assert(false); /* no timer runs while our Raft has a change */
     }
 }
 

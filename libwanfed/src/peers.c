@@ -1,0 +1,134 @@
+/*
+ * The table of peers by WAN name: found or made at a packet, bounded, and swept
+ * once a second for connections without use (federation.md section 5).
+ */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "peer.h"
+
+/* Each packet of one connection may have gone into a void that shows no end
+ * (a gateway's host lost power): what gossip suspects is not trusted, and the
+ * next packet dials anew, by another gateway if there is one. */
+static bool is_doubted(const struct wanfed_peer *peer)
+{
+    struct gossip_memberlist *memberlist = peer->transport->memberlist;
+    struct gossip_node node;
+
+    if (memberlist == NULL ||
+        !gossip_memberlist_find(memberlist, peer->name, &node))
+        return false;
+    return node.state != GOSSIP_ALIVE &&
+           node.state_change_ms > peer->opened_ms;
+}
+
+static void forget(struct wanfed_peer *peer)
+{
+    struct wanfed_transport *transport = peer->transport;
+
+    HASH_DEL(transport->peers, peer);
+    transport->peer_count--;
+    base_gauge_set(transport->counters.peers, (int64_t)transport->peer_count);
+    wanfed_peer_free(peer);
+}
+
+/* The one that was not asked for the longest, among those that hold nothing. */
+static bool forget_idle(struct wanfed_transport *transport)
+{
+    struct wanfed_peer *oldest = NULL;
+    struct wanfed_peer *peer;
+    struct wanfed_peer *next;
+
+    HASH_ITER(hh, transport->peers, peer, next)
+    {
+        if (peer->state == WANFED_PEER_IDLE &&
+            (oldest == NULL || peer->asked_ms < oldest->asked_ms))
+            oldest = peer;
+    }
+    if (oldest != NULL)
+        forget(oldest);
+    return oldest != NULL;
+}
+
+static struct wanfed_peer *find_or_make(struct wanfed_transport *transport,
+                                        const char *name, const char *node,
+                                        const char *dc)
+{
+    char key[WANFED_NAME_BYTES];
+    struct wanfed_peer *peer;
+    size_t len = strlen(name);
+    size_t i;
+
+    for (i = 0; i < len && i < sizeof(key) - 1; i++)
+        key[i] = (char)tolower((unsigned char)name[i]);
+    key[i] = '\0';
+    HASH_FIND(hh, transport->peers, key, i, peer);
+    if (peer != NULL)
+        return peer;
+    if (transport->peer_count >= transport->config.peers_max &&
+        !forget_idle(transport))
+        return NULL;
+    peer = wanfed_peer_new(transport, key, name, node, dc);
+    HASH_ADD_KEYPTR(hh, transport->peers, peer->key, i, peer);
+    transport->peer_count++;
+    base_gauge_set(transport->counters.peers, (int64_t)transport->peer_count);
+    wanfed_need_sweep(transport);
+    return peer;
+}
+
+int wanfed_peers_send(struct wanfed_transport *transport, const char *name,
+                      const char *node, const char *dc, const void *data,
+                      size_t len)
+{
+    struct wanfed_peer *peer = find_or_make(transport, name, node, dc);
+
+    if (peer == NULL) {
+        base_counter_add(transport->counters.refused_peers, 1);
+        return BASE_EFULL;
+    }
+    return wanfed_peer_send(peer, data, len);
+}
+
+void wanfed_peers_sweep(struct wanfed_transport *transport)
+{
+    uint64_t now = base_env_now_ms(transport->env);
+    struct wanfed_peer *peer;
+    struct wanfed_peer *next;
+
+    HASH_ITER(hh, transport->peers, peer, next)
+    {
+        bool idle =
+            now - peer->asked_ms >= transport->config.idle_timeout_ms;
+        bool up = peer->state == WANFED_PEER_UP;
+
+        if (up && !idle && is_doubted(peer)) {
+            base_counter_add(transport->counters.closed_doubted, 1);
+            wanfed_peer_hang_up(peer);
+        } else if (idle && (up || peer->state == WANFED_PEER_IDLE)) {
+            forget(peer);
+        }
+    }
+}
+
+void wanfed_peers_retry(struct wanfed_transport *transport)
+{
+    struct wanfed_peer *peer;
+    struct wanfed_peer *next;
+
+    HASH_ITER(hh, transport->peers, peer, next)
+    {
+        wanfed_peer_retry(peer);
+    }
+}
+
+void wanfed_peers_close(struct wanfed_transport *transport)
+{
+    struct wanfed_peer *peer;
+    struct wanfed_peer *next;
+
+    HASH_ITER(hh, transport->peers, peer, next)
+    {
+        forget(peer);
+    }
+}
