@@ -36,7 +36,7 @@ int rpc_tls_new(const struct rpc_tls_config *config, struct base_env *env,
     tls->verify_outgoing = config->verify_outgoing;
     TAILQ_INIT(&tls->sessions);
     LIST_INIT(&tls->handshakes);
-    LIST_INIT(&tls->lingers);
+    tls->lingers.env = env;
     tls->bio_method = tls_link_method();
     rv = tls->bio_method == NULL
              ? RPC_ETLS
@@ -54,7 +54,7 @@ void rpc_tls_free(struct rpc_tls *tls)
     if (tls == NULL)
         return;
     tls_handshakes_end(tls);
-    tls_lingers_end(tls);
+    lingers_end(&tls->lingers);
     tls_sessions_drop(tls);
     tls_contexts_close(&tls->contexts);
     BIO_meth_free(tls->bio_method);

@@ -82,7 +82,7 @@ static void on_finish(void *arg)
     } else if (hs->local_alert && !hs->inner->closed_in) {
         tls_link_free(hs->ssl_link);
         hs->ssl_link = NULL;
-        tls_linger(hs->tls, hs->inner);
+        linger(&hs->tls->lingers, hs->inner);
         hs->inner = NULL;
     }
     hs->why = NULL;

@@ -8,7 +8,6 @@
  *   tls_peer.c       names and dates out of a certificate
  *   tls_handshake.c  the handshake, both sides
  *   tls_stream.c     the stream after it
- *   tls_linger.c     lets a last alert get out before the connection closes
  */
 #ifndef RPC_SRC_TLS_PRIV_H
 #define RPC_SRC_TLS_PRIV_H
@@ -17,11 +16,11 @@
 #include <sys/queue.h>
 
 #include "base/stream.h"
+#include "linger.h"
 #include "peer.h"
 #include "rpc/tls.h"
 
 struct tls_handshake;
-struct tls_linger;
 
 /** Both ways to use one certificate, made together and replaced together. */
 struct tls_contexts {
@@ -31,7 +30,6 @@ struct tls_contexts {
 };
 
 #define TLS_SESSIONS_MAX 256u
-#define TLS_LINGERS_MAX 64u
 
 struct tls_session {
     TAILQ_ENTRY(tls_session) link;
@@ -52,8 +50,7 @@ struct rpc_tls {
     struct tls_session_list sessions; /* the newest first */
     unsigned session_count;
     LIST_HEAD(, tls_handshake) handshakes;
-    LIST_HEAD(, tls_linger) lingers;
-    unsigned linger_count;
+    struct lingers lingers;
 };
 
 /* ---- tls_context.c ---- */
@@ -128,12 +125,5 @@ int tls_handshake_on_alpn(SSL *ssl, const unsigned char **out,
 struct base_stream *tls_stream_new(struct tls_link *link);
 void tls_stream_watch(struct base_stream *stream, void (*freed)(void *arg),
                       void *arg);
-
-/* ---- tls_linger.c ---- */
-
-/** Takes a stream that has an alert on its way, and closes it when the peer
- * has, or after a second. */
-void tls_linger(struct rpc_tls *tls, struct base_stream *stream);
-void tls_lingers_end(struct rpc_tls *tls);
 
 #endif
