@@ -1,0 +1,27 @@
+/*
+ * The commands, one file each. Each reads its own command line (argv[0] is its
+ * last word), answers on standard output, complains on standard error, and
+ * returns the exit code: 0, 1 for a failure, 2 for wrong usage.
+ */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+int cmd_agent(int argc, char **argv);
+int cmd_federation_gateways(int argc, char **argv);
+int cmd_federation_get(int argc, char **argv);
+int cmd_federation_list(int argc, char **argv);
+int cmd_gateway(int argc, char **argv);
+int cmd_join(int argc, char **argv);
+int cmd_keygen(int argc, char **argv);
+int cmd_leave(int argc, char **argv);
+int cmd_members(int argc, char **argv);
+int cmd_tls_ca_create(int argc, char **argv);
+int cmd_tls_cert_create(int argc, char **argv);
+int cmd_validate(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+
+/** "isthmus members: why" on standard error; frees why (NULL is fine) and
+ * returns 1, so that a command can end with it. */
+int cmd_fail(const char *command, char *why);
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * One request on one connection by libevent's evhttp, with a loop of its own
+ * that ends with the answer.
+ */
+#include "cli/http_client.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/error.h"
+
+struct exchange {
+    struct event_base *loop;
+    struct http_reply *reply;
+    bool answered;
+    const char *failure;
+};
+
+static void on_error(enum evhttp_request_error error, void *arg)
+{
+    struct exchange *exchange = arg;
+
+    exchange->failure = error == EVREQ_HTTP_TIMEOUT ? "timed out"
+                        : error == EVREQ_HTTP_EOF   ? "connection closed"
+                        : error == EVREQ_HTTP_DATA_TOO_LONG
+                            ? "answer is too long"
+                            : "not an HTTP answer";
+}
+
+static void on_answer(struct evhttp_request *request, void *arg)
+{
+    struct exchange *exchange = arg;
+    struct evbuffer *input;
+
+    event_base_loopexit(exchange->loop, NULL);
+    if (request == NULL || evhttp_request_get_response_code(request) == 0)
+        return; /* no connection, or what on_error() says */
+    input = evhttp_request_get_input_buffer(request);
+    exchange->answered = true;
+    exchange->reply->status = evhttp_request_get_response_code(request);
+    exchange->reply->len = evbuffer_get_length(input);
+    exchange->reply->body = base_alloc(exchange->reply->len + 1);
+    evbuffer_remove(input, exchange->reply->body, exchange->reply->len);
+    exchange->reply->body[exchange->reply->len] = '\0';
+}
+
+static void add_headers(const struct http_target *target,
+                        struct evhttp_request *request)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    bool v6 = strchr(target->host, ':') != NULL;
+    char *host = base_asprintf("%s%s%s:%u", v6 ? "[" : "", target->host,
+                               v6 ? "]" : "", target->port);
+
+    evhttp_add_header(headers, "Host", host);
+    evhttp_add_header(headers, "Connection", "close");
+    evhttp_add_header(headers, "User-Agent", "isthmus/" ISTHMUS_VERSION);
+    if (*target->token != '\0')
+        evhttp_add_header(headers, "X-Consul-Token", target->token);
+    base_free(host);
+}
+
+static void run(const struct http_target *target, const char *method,
+                const char *path, struct exchange *exchange)
+{
+    struct evhttp_connection *connection = evhttp_connection_base_new(
+        exchange->loop, NULL, target->host, target->port);
+    struct evhttp_request *request = evhttp_request_new(on_answer, exchange);
+
+    evhttp_connection_set_timeout(connection, HTTP_TIMEOUT_S);
+    evhttp_connection_set_max_body_size(connection, HTTP_BODY_BYTES_MAX);
+    evhttp_request_set_error_cb(request, on_error);
+    add_headers(target, request);
+    /* On failure libevent has freed the request. */
+    if (evhttp_make_request(connection, request,
+                            strcmp(method, "PUT") == 0 ? EVHTTP_REQ_PUT
+                                                       : EVHTTP_REQ_GET,
+                            path) == 0)
+        event_base_dispatch(exchange->loop);
+    evhttp_connection_free(connection);
+}
+
+int http_call(const struct http_target *target, const char *method,
+              const char *path, struct http_reply *out, char **why)
+{
+    struct exchange exchange = {.loop = event_base_new(), .reply = out};
+
+    *out = (struct http_reply){0};
+    if (exchange.loop == NULL) {
+        *why = base_strdup("no event loop to be had");
+        return BASE_EIO;
+    }
+    run(target, method, path, &exchange);
+    event_base_free(exchange.loop);
+    if (exchange.answered)
+        return 0;
+    *why = base_asprintf(
+        "cannot reach the agent at %s port %u: %s", target->host, target->port,
+        exchange.failure != NULL ? exchange.failure : "connection failed");
+    return BASE_EREFUSED;
+}
+
+void http_reply_close(struct http_reply *reply)
+{
+    base_free(reply->body);
+    *reply = (struct http_reply){0};
+}
+
+static int refused(const struct http_reply *reply, char **why)
+{
+    size_t len = strcspn(reply->body, "\r\n");
+
+    *why = base_asprintf("the agent answered %d%s%.*s", reply->status,
+                         len > 0 ? ": " : "", len > 500 ? 500 : (int)len,
+                         reply->body);
+    switch (reply->status) {
+    case 404:
+        return BASE_ENOTFOUND;
+    case 401:
+    case 403:
+        return BASE_EACCESS;
+    default:
+        return BASE_EIO;
+    }
+}
+
+int http_json(const struct http_target *target, const char *method,
+              const char *path, json_t **out, char **why)
+{
+    struct http_reply reply;
+    json_error_t error;
+    int rv = http_call(target, method, path, &reply, why);
+
+    if (rv < 0)
+        return rv;
+    if (reply.status != 200) {
+        rv = refused(&reply, why);
+    } else if (out != NULL) {
+        *out = json_loadb(reply.body, reply.len, JSON_DECODE_ANY, &error);
+        if (*out == NULL) {
+            *why = base_asprintf("the agent's answer is no JSON: %d:%d: %s",
+                                 error.line, error.column, error.text);
+            rv = BASE_EPARSE;
+        }
+    }
+    http_reply_close(&reply);
+    return rv;
+}
+
+char *http_escape(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+    struct base_buf buf = BASE_BUF_INIT;
+
+    for (; *text != '\0'; text++) {
+        if (strchr(plain, *text) != NULL)
+            base_buf_append_u8(&buf, (uint8_t)*text);
+        else
+            base_buf_printf(&buf, "%%%02X", (unsigned char)*text);
+    }
+    return base_buf_take_string(&buf);
+}

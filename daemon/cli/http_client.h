@@ -1,0 +1,79 @@
+/*
+ * A blocking client of an agent's HTTP API, for commands: one request after
+ * the other, each on its own connection.
+ *
+ * The agent is -http-addr, else ISTHMUS_HTTP_ADDR, else CONSUL_HTTP_ADDR, else
+ * 127.0.0.1:8500; the token -token, else -token-file, else the variables
+ * ISTHMUS_HTTP_TOKEN, CONSUL_HTTP_TOKEN, and the same with _FILE.
+ * Threads: one at a time per object.
+ */
+#ifndef CLI_HTTP_CLIENT_H
+#define CLI_HTTP_CLIENT_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "cli/args.h"
+
+/** What the flags said; NULL where there was none. */
+struct http_options {
+    const char *addr;
+    const char *token;
+    const char *token_file;
+};
+
+/** Rows for a command's table of flags. */
+#define HTTP_FLAGS(options)                                                    \
+    {"http-addr", ARGS_TEXT, &(options).addr, "ADDRESS",                       \
+     "the agent's HTTP API; default: 127.0.0.1:8500, or the environment's "    \
+     "ISTHMUS_HTTP_ADDR or CONSUL_HTTP_ADDR"},                                 \
+        {"token", ARGS_TEXT, &(options).token, "TOKEN",                        \
+         "access token; default: the environment's ISTHMUS_HTTP_TOKEN or "     \
+         "CONSUL_HTTP_TOKEN"},                                                 \
+    {                                                                          \
+        "token-file", ARGS_TEXT, &(options).token_file, "FILE",                \
+            "file that holds the access token"                                 \
+    }
+
+/** Where to go and as whom. host and token are owned. */
+struct http_target {
+    char *host;
+    uint16_t port;
+    char *token; /* "" if none */
+};
+
+/** Resolves options against the environment. BASE_EINVAL or BASE_EIO with a
+ * sentence in *why, the caller's. */
+int http_target_init(struct http_target *target,
+                     const struct http_options *options, char **why);
+void http_target_close(struct http_target *target);
+/** The first address of its host. BASE_ENOTFOUND with *why. */
+int http_target_addr(const struct http_target *target, struct base_addr *out,
+                     char **why);
+
+/** What the agent answered, whatever its status. */
+struct http_reply {
+    int status;
+    char *body; /* NUL-terminated, owned */
+    size_t len;
+};
+void http_reply_close(struct http_reply *reply);
+
+#define HTTP_TIMEOUT_S 60 /* leaving takes as long as its broadcasts do */
+#define HTTP_BODY_BYTES_MAX (64u << 20)
+
+/** method is "GET" or "PUT"; path begins with "/" and is escaped already.
+ * A negative base_error with *why if there was no answer. */
+int http_call(const struct http_target *target, const char *method,
+              const char *path, struct http_reply *out, char **why);
+/** The same, and anything but status 200 is an error too: BASE_ENOTFOUND for
+ * 404, BASE_EACCESS for 401 and 403, else BASE_EIO; *why says what the agent
+ * said. out may be NULL if the body does not matter; else it is JSON, the
+ * caller's (json_decref). */
+int http_json(const struct http_target *target, const char *method,
+              const char *path, json_t **out, char **why);
+/** text as one segment of a path or one value of a query; the caller's. */
+char *http_escape(const char *text);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * Which agent a command talks to: flags before the environment, the project's
+ * own variables before Consul's.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "cli/http_client.h"
+
+#define DEFAULT_ADDR "127.0.0.1:8500"
+#define DEFAULT_PORT 8500
+
+/* The flag, else the first variable that is set and not empty, else NULL. */
+static const char *pick(const char *flag, const char *ours, const char *theirs)
+{
+    const char *value = flag;
+
+    if (value == NULL || *value == '\0')
+        value = getenv(ours);
+    if (value == NULL || *value == '\0')
+        value = getenv(theirs);
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+static int read_token(const char *path, char **out, char **why)
+{
+    char line[512];
+    FILE *file = fopen(path, "re");
+
+    if (file == NULL || fgets(line, sizeof(line), file) == NULL) {
+        *why = base_asprintf("-token-file \"%s\": %s", path,
+                             errno != 0 ? strerror(errno) : "empty");
+        if (file != NULL)
+            fclose(file);
+        return BASE_EIO;
+    }
+    fclose(file);
+    line[strcspn(line, "\r\n")] = '\0';
+    *out = base_strdup(line);
+    return 0;
+}
+
+static int find_token(struct http_target *target,
+                      const struct http_options *options, char **why)
+{
+    const char *token = options->token;
+    const char *file;
+
+    /* -token-file before a variable's token: flags win. */
+    if (token == NULL && options->token_file == NULL)
+        token = pick(NULL, "ISTHMUS_HTTP_TOKEN", "CONSUL_HTTP_TOKEN");
+    if (token != NULL) {
+        target->token = base_strdup(token);
+        return 0;
+    }
+    file = pick(options->token_file, "ISTHMUS_HTTP_TOKEN_FILE",
+                "CONSUL_HTTP_TOKEN_FILE");
+    errno = 0;
+    if (file != NULL)
+        return read_token(file, &target->token, why);
+    target->token = base_strdup("");
+    return 0;
+}
+
+int http_target_init(struct http_target *target,
+                     const struct http_options *options, char **why)
+{
+    const char *text =
+        pick(options->addr, "ISTHMUS_HTTP_ADDR", "CONSUL_HTTP_ADDR");
+    const char *authority = text == NULL ? DEFAULT_ADDR : text;
+    struct base_target parsed;
+    char *copy;
+    int rv;
+
+    *target = (struct http_target){0};
+    if (strncmp(authority, "http://", 7) == 0)
+        authority += 7;
+    copy = base_strdup(authority);
+    if (*copy != '\0' && copy[strlen(copy) - 1] == '/')
+        copy[strlen(copy) - 1] = '\0';
+    if (strchr(copy, '/') != NULL ||
+        base_target_parse(&parsed, copy, DEFAULT_PORT) < 0) {
+        *why = base_asprintf("-http-addr: \"%s\" is not host:port or "
+                             "http://host:port",
+                             text);
+        rv = BASE_EINVAL;
+    } else {
+        target->host = base_strdup(parsed.host);
+        target->port = parsed.port;
+        rv = find_token(target, options, why);
+    }
+    base_free(copy);
+    if (rv < 0)
+        http_target_close(target);
+    return rv;
+}
+
+void http_target_close(struct http_target *target)
+{
+    base_free(target->host);
+    if (target->token != NULL)
+        base_free_secret(target->token, strlen(target->token));
+    *target = (struct http_target){0};
+}
+
+int http_target_addr(const struct http_target *target, struct base_addr *out,
+                     char **why)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    int rv = getaddrinfo(target->host, NULL, &hints, &list);
+
+    if (rv != 0 || base_addr_from_sockaddr(out, list->ai_addr) < 0) {
+        *why = base_asprintf("-http-addr: \"%s\": %s", target->host,
+                             rv != 0 ? gai_strerror(rv) : "no IP address");
+        rv = BASE_ENOTFOUND;
+    }
+    if (list != NULL)
+        freeaddrinfo(list);
+    out->port = target->port;
+    return rv;
+}
