@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 
