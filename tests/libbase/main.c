@@ -6,7 +6,7 @@
 #define SUITES(X) \
     X(addr) X(buf) X(log) X(metrics) X(pb) X(timer_heap) X(loop) X(worker) \
     X(tcp) X(net) \
-    X(sim) X(sim_packets) X(sim_stream)
+    X(sim) X(sim_packets) X(sim_stream) X(sim_chaos)
 
 #define X(name) Suite *name##_suite(void);
 SUITES(X)
