@@ -137,15 +137,29 @@ static void on_primary_ready(void *ctx)
         joins_primary_ready(agent->joins);
 }
 
+/* Gossip loop: its contexts are its own. */
+static void reload_gossip(void *arg)
+{
+    struct agent *agent = arg;
+    char *why = NULL;
+
+    if (rpc_tls_reload(agent->gossip_tls, &why) != 0)
+        base_log(&agent->log, BASE_LOG_ERROR, "reload failed",
+                 kv_str("error", why));
+    base_free(why);
+}
+
 static int reload(void *ctx, char **why)
 {
     struct agent *agent = ctx;
-    int rv = 0;
+    int rv;
 
-    if (agent->main_tls)
-        rv = rpc_tls_reload(agent->main_tls, why);
-    /* The gossip loop's contexts belong to it; it is asked by a post. */
-    return rv;
+    if (agent->main_tls == NULL)
+        return 0;
+    rv = rpc_tls_reload(agent->main_tls, why);
+    if (rv != 0)
+        return rv;
+    return base_env_post(base_loop_env(agent->gossip), reload_gossip, agent);
 }
 
 /* ---- signals -------------------------------------------------------------- */

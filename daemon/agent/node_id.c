@@ -1,9 +1,7 @@
 #include "agent/node_id.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
@@ -11,36 +9,15 @@
 #include "agent/stable_files.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "server/uuid.h"
 
-static bool is_uuid(const char *text)
-{
-    size_t i;
-
-    if (strlen(text) != NODE_ID_TEXT - 1)
-        return false;
-    for (i = 0; i < NODE_ID_TEXT - 1; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-        if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
-            return false;
-    }
-    return true;
-}
-
-/* RFC 9562 version 4. */
 static int make_uuid(char out[NODE_ID_TEXT])
 {
-    uint8_t r[16];
+    uint8_t random[16];
 
-    if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return BASE_EIO;
-    r[6] = (uint8_t)((r[6] & 0x0f) | 0x40);
-    r[8] = (uint8_t)((r[8] & 0x3f) | 0x80);
-    snprintf(out, NODE_ID_TEXT,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x"
-             "%02x",
-             r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10],
-             r[11], r[12], r[13], r[14], r[15]);
+    uuid_format(random, out);
     return 0;
 }
 
@@ -60,7 +37,7 @@ static int read_kept(const char *path, char out[NODE_ID_TEXT], char **why)
     text = base_buf_take_string(&content);
     for (len = strlen(text); len > 0 && isspace((unsigned char)text[len - 1]);)
         text[--len] = '\0';
-    if (rv == 0 && is_uuid(text))
+    if (rv == 0 && uuid_is_valid(text))
         strcpy(out, text);
     else
         *why = base_asprintf("%s does not hold a node id (a UUID)%s%s", path,
@@ -75,7 +52,7 @@ int node_id_load(const char *data_dir, const char *wanted,
     char *path = base_asprintf("%s/node-id", data_dir);
     int rv = read_kept(path, out, why);
 
-    if (rv == 0 && wanted && !is_uuid(wanted)) {
+    if (rv == 0 && wanted && !uuid_is_valid(wanted)) {
         *why = base_asprintf("node_id: %s is no UUID", wanted);
         rv = BASE_EINVAL;
     }

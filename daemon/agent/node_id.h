@@ -2,7 +2,9 @@
 #ifndef AGENT_NODE_ID_H
 #define AGENT_NODE_ID_H
 
-#define NODE_ID_TEXT 37 /* a UUID with its NUL */
+#include "server/uuid.h"
+
+#define NODE_ID_TEXT UUID_TEXT
 
 /** The id of the agent whose data folder this is: wanted if it is not NULL
  * (and then kept), else what the file node-id holds, else a new one. A file

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/pb.h"
 #include "server/internal.h"
+#include "server/uuid.h"
 
 #define BLOB "birth"
 #define ROUND_MS 500u
@@ -63,7 +64,7 @@ static const char *list_fault(const struct server *server,
     if (list->n_servers != list->expect || list->n_servers == 0 ||
         list->n_servers > RAFT_SERVERS_MAX)
         return "the list does not have bootstrap_expect servers";
-    if (strlen(list->cluster_id) != 36)
+    if (!uuid_is_valid(list->cluster_id))
         return "the cluster id is no UUID";
     for (i = 0; i < list->n_servers; i++) {
         if (strlen(list->servers[i]->id) >= RAFT_ID_MAX ||
@@ -341,18 +342,14 @@ static Server__BirthServer *list_entry(const struct member_server *server)
     return entry;
 }
 
-/* RFC 9562 version 4. */
 static char *new_uuid(struct base_env *env)
 {
-    uint8_t r[16];
+    uint8_t random[16];
+    char text[UUID_TEXT];
 
-    base_env_random(env, r, sizeof(r));
-    r[6] = (uint8_t)((r[6] & 0x0f) | 0x40);
-    r[8] = (uint8_t)((r[8] & 0x3f) | 0x80);
-    return base_asprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-                         "%02x%02x%02x%02x%02x%02x",
-                         r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8],
-                         r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
+    base_env_random(env, random, sizeof(random));
+    uuid_format(random, text);
+    return base_strdup(text);
 }
 
 /* The servers that could be born together, as we see them now. */
