@@ -70,6 +70,9 @@ uint32_t mp_get_map(struct base_cursor *in);
 uint32_t mp_get_array(struct base_cursor *in);
 /** A string; nil reads as empty. */
 struct mp_bytes mp_get_str(struct base_cursor *in);
+/** The header of a string or byte string alone, for one that arrives in pieces:
+ * its length, which may be more than what is left; nil reads as 0. */
+uint64_t mp_get_raw_header(struct base_cursor *in);
 /** A map key: like mp_get_str(), nil refused. */
 struct mp_bytes mp_get_key(struct base_cursor *in);
 /** A byte string; nil has data NULL, an empty one has not. */

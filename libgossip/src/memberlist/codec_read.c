@@ -150,6 +150,15 @@ struct mp_bytes mp_get_str(struct base_cursor *in)
     return mp_bytes_of("", 0);
 }
 
+uint64_t mp_get_raw_header(struct base_cursor *in)
+{
+    struct token token = next_token(in);
+
+    if (token.kind == NIL)
+        return 0;
+    return token.kind == RAW ? token.bits : fail(in);
+}
+
 struct mp_bytes mp_get_key(struct base_cursor *in)
 {
     struct token token = next_token(in);

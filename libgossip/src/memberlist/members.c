@@ -6,12 +6,11 @@
 
 #include "base/alloc.h"
 
-#define CHUNK 128u /* members made at a time */
 #define INDEX_MIN 16u
 
 static struct ml_member *slot_at(const struct ml_members *members, uint32_t id)
 {
-    return &members->chunks[id / CHUNK][id % CHUNK];
+    return &members->chunks[id / ML_CHUNK][id % ML_CHUNK];
 }
 
 static void index_alloc(struct ml_members *members, size_t count)
@@ -107,14 +106,14 @@ static void index_remove(struct ml_members *members,
 
 static void add_chunk(struct ml_members *members)
 {
-    uint32_t base = (uint32_t)(members->chunk_count * CHUNK);
-    struct ml_member *chunk = base_calloc(CHUNK, sizeof(*chunk));
+    uint32_t base = (uint32_t)(members->chunk_count * ML_CHUNK);
+    struct ml_member *chunk = base_calloc(ML_CHUNK, sizeof(*chunk));
     uint32_t i;
 
     members->chunks = base_reallocarray(
         members->chunks, members->chunk_count + 1, sizeof(*members->chunks));
     members->chunks[members->chunk_count++] = chunk;
-    for (i = CHUNK; i-- > 0;) {
+    for (i = ML_CHUNK; i-- > 0;) {
         chunk[i].id = members->free_slot;
         members->free_slot = base + i;
     }

@@ -38,6 +38,7 @@ struct ml_members {
 };
 
 #define ML_NO_SLOT UINT32_MAX
+#define ML_CHUNK 128u /* members are made so many at a time */
 
 void ml_members_init(struct ml_members *members, struct ml_records *records);
 void ml_members_close(struct ml_members *members);
@@ -59,11 +60,10 @@ ml_members_at(const struct ml_members *members, size_t ring_index)
 {
     uint32_t id = members->ring[ring_index];
 
-    return &members->chunks[id / 128][id % 128];
+    return &members->chunks[id / ML_CHUNK][id % ML_CHUNK];
 }
-/** Drops dead and left nodes that changed before the time and for which
- * keep_suspicion finds no timer, then shuffles the ring (gossip.md 2.4).
- * Returns how many went. */
+/** Drops dead and left nodes that changed before the time, then shuffles the
+ * ring (gossip.md 2.4). Returns how many went. */
 size_t ml_members_reset(struct ml_members *members, struct base_env *env,
                         uint64_t before_ns);
 /** Up to count distinct random members that pass keep; returns how many. */

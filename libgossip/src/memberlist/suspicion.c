@@ -10,8 +10,9 @@ struct accuser {
 
 struct ml_suspicion {
     struct base_timer timer;
-    void (*fire)(void *arg);
+    void (*fire)(void *arg, void *subject);
     void *arg;
+    void *subject;
     uint64_t start_ns;
     uint64_t min_ns;
     uint64_t max_ns;
@@ -31,13 +32,14 @@ static void on_time(void *arg)
 {
     struct ml_suspicion *suspicion = arg;
 
-    suspicion->fire(suspicion->arg); /* may free it */
+    suspicion->fire(suspicion->arg, suspicion->subject); /* may free it */
 }
 
 struct ml_suspicion *ml_suspicion_new(struct base_env *env, uint32_t k,
                                       uint64_t min_ns, uint64_t max_ns,
                                       struct mp_bytes from,
-                                      void (*fire)(void *arg), void *arg)
+                                      void (*fire)(void *arg, void *subject),
+                                      void *arg, void *subject)
 {
     struct ml_suspicion *suspicion;
 
@@ -47,6 +49,7 @@ struct ml_suspicion *ml_suspicion_new(struct base_env *env, uint32_t k,
     suspicion->max_ns = max_ns;
     suspicion->fire = fire;
     suspicion->arg = arg;
+    suspicion->subject = subject;
     suspicion->start_ns = base_env_now_ns(env);
     add_accuser(suspicion, 0, from);
     base_timer_init(&suspicion->timer, env, "suspicion", on_time, suspicion);

@@ -18,7 +18,8 @@ struct ml_suspicion;
 struct ml_suspicion *ml_suspicion_new(struct base_env *env, uint32_t k,
                                       uint64_t min_ns, uint64_t max_ns,
                                       struct mp_bytes from,
-                                      void (*fire)(void *arg), void *arg);
+                                      void (*fire)(void *arg, void *subject),
+                                      void *arg, void *subject);
 void ml_suspicion_free(struct ml_suspicion *suspicion);
 /** True if that accuser was news. */
 bool ml_suspicion_confirm(struct ml_suspicion *suspicion,
