@@ -471,6 +471,11 @@ static void finish(struct agent *agent)
     for (i = 0; i < BASE_COUNT_OF(agent->signals); i++)
         if (agent->signals[i])
             event_free(agent->signals[i]);
+    /* What the loops still owe is told while everybody is there to hear it. */
+    if (agent->gossip)
+        base_loop_drain(agent->gossip);
+    if (agent->main)
+        base_loop_drain(agent->main);
     if (agent->server)
         base_timer_stop(&agent->leave_timer);
     if (agent->http)

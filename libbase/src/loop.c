@@ -102,7 +102,7 @@ struct base_loop *base_loop_new(const char *name, const struct base_log *log,
 }
 
 /* Accepted means told, so nothing accepted is left behind. */
-static void finish_accepted(struct base_loop *loop)
+void base_loop_drain(struct base_loop *loop)
 {
     struct pollfd ready = {.fd = loop->posts.fd, .events = POLLIN};
 
@@ -120,7 +120,7 @@ void base_loop_free(struct base_loop *loop)
 {
     if (loop == NULL)
         return;
-    finish_accepted(loop);
+    base_loop_drain(loop);
     timer_heap_close(&loop->timers);
     close_kernel_side(loop);
     packet_batch_free(loop->batch);

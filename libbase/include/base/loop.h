@@ -22,10 +22,15 @@ void base_workers_free(struct base_workers *workers);
 struct base_loop *base_loop_new(const char *name, const struct base_log *log,
                                 struct base_metrics *metrics,
                                 struct base_workers *workers);
-/** Frees it, after base_loop_run() has returned. What was accepted is still
- * told first: it waits for the loop's jobs, and runs them and the posts to
- * their end on the calling thread; new ones get BASE_ECLOSED. Timers do not
- * fire. Its streams, listeners and dials must be closed before. */
+/**
+ * After base_loop_run() has returned: takes no more posts and jobs
+ * (BASE_ECLOSED), waits for the jobs that were accepted, and tells them and
+ * the accepted posts on the calling thread. Timers do not fire. Call it before
+ * freeing what those callbacks touch.
+ */
+void base_loop_drain(struct base_loop *loop);
+/** Drains it if that was not done, and frees it. Its streams, listeners and
+ * dials must be closed before. */
 void base_loop_free(struct base_loop *loop);
 
 /** Runs callbacks until base_loop_stop(). The calling thread becomes the

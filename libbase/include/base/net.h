@@ -76,7 +76,7 @@ void base_net_listener_close(struct base_net *net,
                              struct base_listener *listener);
 
 /** Binds a datagram socket with a receive buffer of up to 2 MiB (halved until
- * the kernel accepts). Datagrams of up to 65,536 bytes; empty ones are dropped. */
+ * the kernel accepts). Datagrams of up to 65,507 bytes; empty ones are dropped. */
 int base_net_packets(struct base_net *net, const struct base_addr *at,
                      base_packet_fn receive, void *arg,
                      struct base_packets **out);
