@@ -1,0 +1,165 @@
+/* isthmus gateway: its command line; the gateway itself is in gateway/. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cli/commands.h"
+#include "cli/http_client.h"
+#include "gateway/gateway.h"
+
+#define DEFAULT_PORT 8443
+
+struct line {
+    struct http_options http;
+    const char *address, *wan_address, *wan_bind;
+    const char *service, *service_id, *log_level;
+    struct args_list meta;
+    bool expose_servers, do_register, log_json;
+};
+
+static int parse_address(const struct args_command *command, const char *flag,
+                         const char *text, struct base_addr *out)
+{
+    if (text == NULL)
+        return 0;
+    if (base_addr_parse(out, text, DEFAULT_PORT) < 0)
+        return args_usage_error(command, "-%s: \"%s\" is not ip or ip:port",
+                                flag, text);
+    if (out->port == 0)
+        return args_usage_error(command, "-%s: port 0 is no port", flag);
+    return 0;
+}
+
+static int parse_addresses(const struct args_command *command,
+                           const struct line *line, struct gateway_options *out)
+{
+    int code;
+
+    if (line->address == NULL)
+        return args_usage_error(command, "-address is needed");
+    code = parse_address(command, "address", line->address, &out->address);
+    if (code == 0)
+        code = parse_address(command, "wan-address", line->wan_address,
+                             &out->wan_address);
+    if (code == 0)
+        code =
+            parse_address(command, "wan-bind", line->wan_bind, &out->wan_bind);
+    if (code != 0)
+        return code;
+    if (base_addr_is_any(&out->address) || base_addr_is_any(&out->wan_address))
+        return args_usage_error(command, "-address and -wan-address are told "
+                                         "to others: all zeroes cannot be "
+                                         "reached");
+    /* federation.md section 11 */
+    if (line->expose_servers && line->wan_address == NULL)
+        return args_usage_error(command, "-expose-servers needs -wan-address");
+    return 0;
+}
+
+/* pairs has room for all; the keys are copies, the values in the words. */
+static int parse_meta(const struct args_command *command,
+                      const struct args_list *words, struct gateway_meta *pairs)
+{
+    size_t i;
+
+    for (i = 0; i < words->count; i++) {
+        const char *equals = strchr(words->items[i], '=');
+
+        if (equals == NULL || equals == words->items[i])
+            return args_usage_error(command,
+                                    "-meta: wanted key=value, found \"%s\"",
+                                    words->items[i]);
+        pairs[i].key =
+            base_strndup(words->items[i], (size_t)(equals - words->items[i]));
+        pairs[i].value = equals + 1;
+    }
+    return 0;
+}
+
+static int start(struct gateway_options *options, const struct line *line)
+{
+    struct http_target target;
+    char *why = NULL;
+    int code;
+
+    if (http_target_init(&target, &line->http, &why) < 0)
+        return cmd_fail("gateway", why);
+    if (http_target_addr(&target, &options->http_addr, &why) < 0) {
+        code = cmd_fail("gateway", why);
+    } else {
+        options->token = target.token;
+        code = gateway_run(options);
+    }
+    http_target_close(&target);
+    return code;
+}
+
+static int run(const struct args_command *command, const struct line *line)
+{
+    struct gateway_options options = {.service = line->service,
+                                      .service_id = line->service_id != NULL
+                                                        ? line->service_id
+                                                        : line->service,
+                                      .expose_servers = line->expose_servers,
+                                      .do_register = line->do_register,
+                                      .log_json = line->log_json};
+    struct gateway_meta *meta =
+        base_calloc(line->meta.count + 1, sizeof(*meta));
+    int code = parse_addresses(command, line, &options);
+    size_t i;
+
+    if (code == 0 &&
+        base_log_level_parse(line->log_level, &options.log_level) < 0)
+        code = args_usage_error(command, "-log-level: \"%s\" is no level",
+                                line->log_level);
+    if (code == 0)
+        code = parse_meta(command, &line->meta, meta);
+    options.meta = meta;
+    options.meta_count = line->meta.count;
+    if (code == 0)
+        code = start(&options, line);
+    for (i = 0; i < line->meta.count; i++)
+        base_free((char *)(uintptr_t)meta[i].key);
+    base_free(meta);
+    return code;
+}
+
+int cmd_gateway(int argc, char **argv)
+{
+    struct line line = {.service = "mesh-gateway", .log_level = "info"};
+    const struct args_flag flags[] = {
+        {"address", ARGS_TEXT, &line.address, "IP[:PORT]",
+         "where it listens, as its own datacenter sees it; port 8443"},
+        {"wan-address", ARGS_TEXT, &line.wan_address, "IP[:PORT]",
+         "how other datacenters reach it; port 8443"},
+        {"wan-bind", ARGS_TEXT, &line.wan_bind, "IP[:PORT]",
+         "listen there too, when -wan-address is on another interface"},
+        {"register", ARGS_BOOL, &line.do_register, NULL,
+         "register it with the agent, with a health check"},
+        {"expose-servers", ARGS_BOOL, &line.expose_servers, NULL,
+         "carry the traffic of servers (meta consul-wan-federation=1)"},
+        {"service", ARGS_TEXT, &line.service, "NAME",
+         "name of the service; default: mesh-gateway"},
+        {"service-id", ARGS_TEXT, &line.service_id, "ID",
+         "identity of the service on this node; default: its name"},
+        {"meta", ARGS_LIST, &line.meta, "KEY=VALUE",
+         "a pair of service metadata; repeatable"},
+        {"log-level", ARGS_TEXT, &line.log_level, "LEVEL",
+         "trace, debug, info, warn or error; default: info"},
+        {"log-json", ARGS_BOOL, &line.log_json, NULL, "log in JSON"},
+        HTTP_FLAGS(line.http)};
+    const struct args_command command = {
+        "isthmus gateway [flags]",
+        "Runs the built-in mesh gateway: it forwards TLS by its server name, "
+        "without\nopening it, and follows the routes of the agent's "
+        "datacenter.",
+        flags, BASE_COUNT_OF(flags),
+        "isthmus gateway -register -expose-servers -address=10.0.0.9 \\\n"
+        "    -wan-address=203.0.113.7"};
+    int code;
+
+    if (args_parse(&command, argc, argv, NULL, &code) == 0)
+        code = run(&command, &line);
+    args_list_close(&line.meta);
+    return code;
+}
