@@ -102,8 +102,8 @@ static void commit(struct server *server)
     int rv;
 
     birth->over = true;
-    raft_node_set_cluster_id(server->raft, birth->accepted->cluster_id);
     BASE_NEW(configuration);
+    strcpy(configuration->cluster_id, birth->accepted->cluster_id);
     configuration->server_count = (uint32_t)birth->accepted->n_servers;
     for (i = 0; i < birth->accepted->n_servers; i++) {
         strcpy(configuration->servers[i].id, birth->accepted->servers[i]->id);
@@ -446,8 +446,7 @@ int birth_init(struct server *server, char **why)
         return rv;
     }
     if (birth->accepted)
-        raft_node_set_cluster_id(server->raft, birth->accepted->cluster_id);
-    rpc_server_method(server->rpc, METHOD, RPC_METHOD_OWN_DC, on_birth_call,
+        rpc_server_method(server->rpc, METHOD, RPC_METHOD_OWN_DC, on_birth_call,
                       server);
     if (server->config.bootstrap_expect == 0)
         birth->over = birth->accepted == NULL;

@@ -48,21 +48,8 @@ static const ProtobufCMessageDescriptor *body_of(unsigned command)
         return &server__deregister__descriptor;
     case FSM_FEDERATION_STATE:
         return &fedstate__change__descriptor;
-    case FSM_CLUSTER_ID:
-        return &server__birth__descriptor;
     }
     return NULL;
-}
-
-static int set_cluster_id(struct fsm *fsm, const Server__Birth *birth)
-{
-    /* The first one stands for ever: two leaders may both have proposed. */
-    if (fsm->cluster_id[0] != '\0')
-        return 0;
-    if (strlen(birth->cluster_id) >= sizeof(fsm->cluster_id))
-        return BASE_EINVAL;
-    strcpy(fsm->cluster_id, birth->cluster_id);
-    return 0;
 }
 
 static int run(struct fsm *fsm, unsigned command, uint64_t index,
@@ -73,10 +60,8 @@ static int run(struct fsm *fsm, unsigned command, uint64_t index,
         return catalog_register(&fsm->catalog, index, body);
     case FSM_DEREGISTER:
         return catalog_deregister(&fsm->catalog, index, body);
-    case FSM_FEDERATION_STATE:
-        return fedstate_store_apply(fsm->store, index, body);
     default:
-        return set_cluster_id(fsm, body);
+        return fedstate_store_apply(fsm->store, index, body);
     }
 }
 
@@ -170,7 +155,6 @@ static int fsm_snapshot(void *ctx, void **out)
     BASE_NEW(image);
     fedstate_store_snapshot(fsm->store, &table);
     snapshot.version = SNAPSHOT_VERSION;
-    snapshot.cluster_id = fsm->cluster_id;
     snapshot.catalog_index = fsm->catalog.index;
     snapshot.federation.data = table.bytes + table.start;
     snapshot.federation.len = base_buf_len(&table);
@@ -261,16 +245,13 @@ static int fsm_restore_end(void *ctx, bool ok)
         snapshot = base_pb_unpack(&server__snapshot__descriptor,
                                   base_buf_data(&fsm->restoring), len,
                                   base_pb_budget(len));
-        if (snapshot == NULL || snapshot->version != SNAPSHOT_VERSION ||
-            strlen(snapshot->cluster_id) >= sizeof(fsm->cluster_id))
+        if (snapshot == NULL || snapshot->version != SNAPSHOT_VERSION)
             rv = RAFT_EDECODE;
         else
             rv = fedstate_store_restore(fsm->store, snapshot->federation.data,
                                         snapshot->federation.len);
-        if (rv == 0) {
-            strcpy(fsm->cluster_id, snapshot->cluster_id);
+        if (rv == 0)
             restore_nodes(fsm, snapshot);
-        }
     }
     base_pb_free(snapshot);
     base_buf_close(&fsm->restoring);

@@ -1,6 +1,6 @@
 /*
- * The state machine of a server: the catalog, the federation states and the
- * cluster's id, driven by Raft. A log command is one type byte and a body; a
+ * The state machine of a server: the catalog and the federation states,
+ * driven by Raft. A log command is one type byte and a body; a
  * type with the high bit set may be skipped by a server that does not know it,
  * any other unknown type stops the server (federation.md section 6).
  */
@@ -15,7 +15,6 @@ enum fsm_command {
     FSM_REGISTER = 1,
     FSM_DEREGISTER = 2,
     FSM_FEDERATION_STATE = 3,
-    FSM_CLUSTER_ID = 4,
     FSM_IGNORABLE = 0x80
 };
 
@@ -24,7 +23,6 @@ struct fsm {
     struct base_log log;
     struct catalog catalog;
     struct fedstate_store *store;
-    char cluster_id[64];
     uint64_t applied;
     struct base_buf restoring;
 };

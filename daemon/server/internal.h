@@ -57,6 +57,9 @@ void server_changed(struct server *server);
 /** True in the datacenter that owns the federation states. */
 bool server_is_primary(const struct server *server);
 
+/** The cluster's UUID; "" until it is born or joined. */
+const char *server_cluster_id(const struct server *server);
+
 /* read.c and write.c: the RPC methods. */
 void read_methods(struct server *server);
 void read_close(struct server *server);

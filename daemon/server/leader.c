@@ -60,13 +60,6 @@ static void start_federation(struct server *server)
         leader->antientropy = NULL;
 }
 
-/* The first leader of a cluster writes its id into the log. */
-static void name_cluster(struct server *server)
-{
-    if (server->fsm.cluster_id[0] == '\0' && server->birth.accepted)
-        server_propose(server, FSM_CLUSTER_ID, server->birth.accepted);
-}
-
 static void reconcile_all(void *arg)
 {
     struct server *server = arg;
@@ -104,7 +97,6 @@ static void on_barrier(void *arg, int status)
     }
     server->leader.active = true;
     base_log(&server->log, BASE_LOG_INFO, "leader duties begin");
-    name_cluster(server);
     fedstate_locator_start(server->locator,
                            fedstate_store_count(server->fsm.store) > 0);
     fedstate_locator_set_leader(server->locator, true);

@@ -1,7 +1,7 @@
 /*
  * What a leader does besides leading, from the moment that everything of
- * earlier terms is applied until it loses the lead: names the cluster, keeps
- * the catalog and Raft's configuration true to the LAN pool, replicates
+ * earlier terms is applied until it loses the lead: keeps the
+ * catalog and Raft's configuration true to the LAN pool, and replicates
  * federation states from the primary and its own gateways to it.
  * Threads: the main loop.
  */

@@ -23,7 +23,7 @@ static void reply_table(struct server *server, struct rpc_call *call)
     size_t i;
 
     reply.index = fedstate_store_index(server->fsm.store);
-    reply.cluster_id = server->fsm.cluster_id;
+    reply.cluster_id = (char *)server_cluster_id(server);
     reply.n_states = fedstate_store_count(server->fsm.store);
     reply.states = base_calloc(reply.n_states + 1, sizeof(*reply.states));
     for (i = 0; i < reply.n_states; i++)
@@ -72,9 +72,9 @@ static void on_replicate(void *arg, struct rpc_call *call)
         return;
     }
     /* A server that has not heard of its own cluster yet knows no states. */
-    if (!server_is_primary(server) || server->fsm.cluster_id[0] == '\0') {
+    if (!server_is_primary(server) || *server_cluster_id(server) == '\0') {
         rpc_call_fail(call, RPC_ENOLEADER, FORWARD_NO_LEADER);
-    } else if (strcmp(request->known_cluster_id, server->fsm.cluster_id) != 0 ||
+    } else if (strcmp(request->known_cluster_id, server_cluster_id(server)) != 0 ||
                fedstate_store_index(server->fsm.store) > request->min_index) {
         reply_table(server, call);
     } else {

@@ -25,6 +25,11 @@ bool server_is_primary(const struct server *server)
                       server->config.primary_datacenter) == 0;
 }
 
+const char *server_cluster_id(const struct server *server)
+{
+    return raft_node_configuration(server->raft)->cluster_id;
+}
+
 /* ---- what Raft tells ------------------------------------------------------ */
 
 static void on_raft_state(void *ctx, enum raft_role role, raft_term term,
@@ -596,7 +601,7 @@ void server_status(const struct server *server, struct server_status *out)
     out->bootstrapped = raft_node_is_bootstrapped(server->raft);
     raft_node_status(server->raft, &out->raft);
     out->configuration = raft_node_configuration(server->raft);
-    out->cluster_id = server->fsm.cluster_id;
+    out->cluster_id = server_cluster_id(server);
     out->path = fedstate_locator_path(server->locator);
     out->replicating = server->leader.replicator != NULL;
     if (out->replicating)
