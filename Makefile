@@ -151,6 +151,10 @@ help: ## list these targets
 deps: ## install what building and testing need (Debian 12, as root)
 	@sh tests/deps.sh $(DEPS)
 
+demo: deps ## three datacenters become one federation, in a minute: KEEP=1 leaves it running
+	@$(MAKE) --no-print-directory all
+	@python3 -B demo/demo.py --binary $(B)/bin/isthmus $(if $(KEEP),--keep)
+
 compdb: ## compile_commands.json for editors
 	@sh tests/compdb.sh '$(MAKE)' > compile_commands.json
 

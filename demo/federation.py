@@ -1,0 +1,275 @@
+"""Three datacenters on one machine: makes, starts, asks and stops their agents.
+
+Used by the demo on loopback addresses and by the network-namespace test, which
+only differ in where a process runs and which addresses it has: see Place.
+"""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import http.client
+
+SERVER, HTTP, ADMIN, GATEWAY = 8300, 8500, 8444, 8443
+
+
+class Failure(Exception):
+    """A step of the demo did not come true."""
+
+
+class Place:
+    """Where a node lives: its addresses, and how a command is run there."""
+
+    def __init__(self, lan, wan=None, prefix=()):
+        self.lan, self.wan, self.prefix = lan, wan or lan, list(prefix)
+
+    def http(self, method, path, body=None, port=HTTP, timeout=10):
+        """(status, headers, body) of a request to this node's own address."""
+        connection = http.client.HTTPConnection(self.lan, port,
+                                                timeout=timeout)
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+
+class Node:
+    """One process, an agent or a gateway, and its folder."""
+
+    def __init__(self, federation, name, dc, place):
+        self.federation, self.name, self.dc = federation, name, dc
+        self.place = place
+        self.folder = os.path.join(federation.folder, dc, name)
+        self.process = None
+        os.makedirs(self.folder, exist_ok=True)
+
+    @property
+    def log_path(self):
+        return os.path.join(self.folder, "log")
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                self.place.prefix + self.command(), stdout=log, stderr=log,
+                start_new_session=True)
+
+    def signal(self, number):
+        """To the whole session: a prefix may have put a process around it."""
+        if self.process and self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self, timeout=10):
+        self.signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None
+
+    def get(self, path, port=HTTP, timeout=10):
+        """The JSON at a path, or None while it cannot be had."""
+        try:
+            status, _, body = self.place.http("GET", path, port=port,
+                                              timeout=timeout)
+        except (OSError, http.client.HTTPException):
+            return None
+        if status != 200:
+            return None
+        try:
+            return json.loads(body)
+        except ValueError:
+            return None
+
+    def put(self, path, value=None):
+        """True if the agent took it."""
+        body = None if value is None else json.dumps(value)
+        try:
+            return self.place.http("PUT", path, body)[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+class Server(Node):
+    def __init__(self, federation, name, dc, place, config):
+        super().__init__(federation, name, dc, place)
+        path = os.path.join(self.folder, "agent.json")
+        with open(path, "w") as file:
+            json.dump(config, file, indent=2)
+        self.config_path = path
+
+    def command(self):
+        return [self.federation.binary, "agent", "-config-file",
+                self.config_path]
+
+
+class Gateway(Node):
+    def __init__(self, federation, name, dc, place, agent):
+        super().__init__(federation, name, dc, place)
+        self.agent = agent
+
+    def command(self):
+        return [self.federation.binary, "gateway", "-register",
+                "-expose-servers", "-service-id", self.name,
+                "-http-addr", f"{self.agent.place.lan}:{HTTP}",
+                "-address", f"{self.place.lan}:{GATEWAY}",
+                "-wan-address", f"{self.place.wan}:{GATEWAY}",
+                "-wan-bind", f"{self.place.wan}:{GATEWAY}",
+                "-admin-addr", f"{self.place.lan}:{ADMIN}"]
+
+    def bytes_for(self, name):
+        """Bytes that this gateway has passed on for a server name."""
+        metrics = self.get("/metrics", port=ADMIN) or {}
+        return sum(counter["Count"] for counter in metrics.get("Counters", [])
+                   if counter["Name"] == "isthmus.gateway.bytes"
+                   and counter.get("Labels", {}).get("sni") == name)
+
+
+class Federation:
+    """dc1 with three servers, dc2 and dc3 with one, a gateway each."""
+
+    primary = "dc1"
+
+    def __init__(self, binary, places):
+        """places: {dc: {"servers": [Place...], "gateway": Place}}"""
+        self.binary = os.path.abspath(binary)
+        self.folder = tempfile.mkdtemp(prefix="isthmus-")
+        self.servers, self.gateways = {}, {}
+        self._places = places
+        self._make_secrets()
+        for dc in places:
+            self._make_datacenter(dc)
+
+    def run(self, *command):
+        """Output of one of our own commands."""
+        done = subprocess.run([self.binary, *command], cwd=self.tls,
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failure(f"isthmus {' '.join(command)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def _make_secrets(self):
+        self.tls = os.path.join(self.folder, "tls")
+        os.makedirs(self.tls)
+        self.run("tls", "ca", "create")
+        self.key = self.run("keygen").strip()
+
+    def _make_certificate(self, dc, name, number):
+        self.run("tls", "cert", "create", "-server", "-dc", dc, "-node", name)
+        stem = os.path.join(self.tls, f"{dc}-server-consul-{number}")
+        return f"{stem}.pem", f"{stem}-key.pem"
+
+    def _config(self, dc, name, number, place):
+        certificate, key = self._make_certificate(dc, name, number)
+        servers = self._places[dc]["servers"]
+        config = {
+            "node_name": name, "datacenter": dc,
+            "primary_datacenter": self.primary, "server": True,
+            "bootstrap_expect": len(servers), "bind_addr": place.lan,
+            "client_addr": place.lan, "encrypt": self.key,
+            "data_dir": os.path.join(self.folder, dc, name, "data"),
+            "ca_file": os.path.join(self.tls, "consul-agent-ca.pem"),
+            "cert_file": certificate, "key_file": key,
+            "verify_incoming": True, "verify_outgoing": True,
+            "verify_server_hostname": True,
+            "connect": {"enable_mesh_gateway_wan_federation": True},
+            "retry_join": [other.lan for other in servers],
+            "retry_interval": "1s", "retry_interval_wan": "1s",
+        }
+        if dc != self.primary:
+            gateway = self._places[self.primary]["gateway"]
+            config["primary_gateways"] = [f"{gateway.wan}:{GATEWAY}"]
+            config["primary_gateways_interval"] = "1s"
+        return config
+
+    def _make_datacenter(self, dc):
+        self.servers[dc] = []
+        for number, place in enumerate(self._places[dc]["servers"]):
+            name = f"server{number + 1}"
+            self.servers[dc].append(
+                Server(self, name, dc, place,
+                       self._config(dc, name, number, place)))
+        self.gateways[dc] = Gateway(self, "gateway", dc,
+                                    self._places[dc]["gateway"],
+                                    self.servers[dc][0])
+
+    def all_servers(self):
+        return [server for servers in self.servers.values()
+                for server in servers]
+
+    def nodes(self):
+        return self.all_servers() + list(self.gateways.values())
+
+    def start(self):
+        for node in self.nodes():
+            node.start()
+
+    def stop(self):
+        for node in self.nodes():
+            if node.process:
+                node.signal(signal.SIGTERM)
+        for node in self.nodes():
+            if node.process:
+                node.stop()
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def wait(what, condition, timeout=30.0, every=0.02):
+    """The condition's value once it is true; asks again and again."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Failure(f"not within {timeout:.0f} s: {what}")
+        time.sleep(every)
+
+
+# ---- questions to a federation ---------------------------------------------
+
+def leader(server):
+    return server.get("/v1/status/leader?stale") or None
+
+
+def leading(servers):
+    """The server that leads, by the word of one that is alive."""
+    for server in servers:
+        if server.process.poll() is None:
+            address = leader(server)
+            if address:
+                for other in servers:
+                    if (address.split(":")[0] == other.place.lan
+                            and other.process.poll() is None):
+                        return other
+    return None
+
+
+def alive_wan(server):
+    members = server.get("/v1/agent/members?wan=1") or []
+    return {member["Name"] for member in members if member["Status"] == 1}
+
+
+def gateway_addresses(instances):
+    return sorted(instance["Service"]["TaggedAddresses"]["wan"]["Address"]
+                  for instance in instances)
+
+
+def states(server):
+    """{dc: WAN addresses of its gateways} as this server's datacenter says."""
+    listed = server.get("/v1/internal/federation-states")
+    if listed is None:
+        return None
+    return {state["Datacenter"]: gateway_addresses(state["MeshGateways"] or [])
+            for state in listed}
