@@ -3,11 +3,14 @@
 #   make SAN=1 ...      the same under AddressSanitizer and UBSan, in build/san
 #   make CC=clang ...   another compiler
 #   make B=/tmp/b ...   another build folder
+#   make V=1 ...        show every command
 
 SAN ?=
 B   ?= build$(if $(SAN),/san)
 CC  := $(if $(filter default,$(origin CC)),gcc,$(CC))
 T   ?=
+V   ?=
+Q   := $(if $(V),,@)
 
 comma  := ,
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Werror
@@ -41,6 +44,8 @@ LINK_all      := wanfed gossip raft rpc fedstate base
 
 includes = $(foreach l,$(1),-Ilib$(l)/include -I$(B)/gen/$(l))
 
+say = $(if $(V),,@printf '  %-3s %s\n' '$(1)' '$(2)')
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -56,20 +61,23 @@ DEPGEN_$(1) := $$(foreach l,$$(SEES_$(1)),$$(GEN_$$(l):.c=.h))
 
 $(B)/gen/$(1)/$(1)/%.pb-c.c $(B)/gen/$(1)/$(1)/%.pb-c.h : lib$(1)/proto/%.proto
 	@mkdir -p $$(@D)
-	protoc-c --proto_path=lib$(1)/proto --c_out=$(B)/gen/$(1)/$(1) $$<
+	@protoc-c --proto_path=lib$(1)/proto --c_out=$(B)/gen/$(1)/$(1) $$<
 
 $(B)/obj/lib$(1)/%.o: lib$(1)/%.c | $$$$(DEPGEN_$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(call includes,$$(SEES_$(1))) -Ilib$(1)/src -c $$< -o $$@
+	$$(call say,CC,$$<)
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(call includes,$$(SEES_$(1))) -Ilib$(1)/src -c $$< -o $$@
 
 $(B)/obj/gen/$(1)/%.o: $(B)/gen/$(1)/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(GENFLAGS) -I$(B)/gen/$(1) -c $$< -o $$@
+	$$(call say,CC,$$<)
+	$$(Q)$$(CC) $$(GENFLAGS) -I$(B)/gen/$(1) -c $$< -o $$@
 
 $(B)/lib/lib$(1).a: $$(OBJ_$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	$$(call say,AR,$$@)
+	$$(Q)$$(AR) rcs $$@ $$^
 
 lib$(1): $(B)/lib/lib$(1).a
 .PHONY: lib$(1)
@@ -88,26 +96,44 @@ OBJ_daemon   := $(SRC_daemon:%.c=$(B)/obj/%.o) $(GEN_daemon:$(B)/gen/%.c=$(B)/ob
 
 $(B)/gen/daemon/daemon/%.pb-c.c $(B)/gen/daemon/daemon/%.pb-c.h : daemon/proto/%.proto
 	@mkdir -p $(@D)
-	protoc-c --proto_path=daemon/proto --proto_path=fedstate=libfedstate/proto --c_out=$(B)/gen/daemon/daemon $<
+	@protoc-c --proto_path=daemon/proto --proto_path=fedstate=libfedstate/proto --c_out=$(B)/gen/daemon/daemon $<
 
 $(B)/obj/daemon/%.o: daemon/%.c VERSION | $(ALL_GEN_H) $(GEN_H_daemon)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -DISTHMUS_VERSION='"$(VERSION)"' $(call includes,$(SEES_daemon)) -I$(B)/gen/daemon -Idaemon -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) -DISTHMUS_VERSION='"$(VERSION)"' $(call includes,$(SEES_daemon)) -I$(B)/gen/daemon -Idaemon -c $< -o $@
 
 $(B)/obj/gen/daemon/%.o: $(B)/gen/daemon/%.c
 	@mkdir -p $(@D)
-	$(CC) $(GENFLAGS) -I$(B)/gen/daemon -I$(B)/gen/daemon/daemon -I$(B)/gen/fedstate -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(GENFLAGS) -I$(B)/gen/daemon -I$(B)/gen/daemon/daemon -I$(B)/gen/fedstate -c $< -o $@
 
 $(B)/lib/daemon.a: $(OBJ_daemon)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 LIBFILES := $(LINK_all:%=$(B)/lib/lib%.a)
 
+# ---- examples: programs that link one library each -------------------------
+EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
+$(B)/obj/examples/%.o: examples/%.c | $(ALL_GEN_H)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,$(LIBS)) -c $< -o $@
+# The library that an example is for, by name: LINK_<library>.
+EXAMPLE_presence := gossip
+EXAMPLE_counter  := raft
+$(B)/examples/%: $(B)/obj/examples/%.o $$(foreach l,$$(LINK_$$(EXAMPLE_$$*)),$(B)/lib/lib$$(l).a)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
+
 $(B)/bin/isthmus: $(B)/obj/daemon/main.o $(B)/lib/daemon.a $(LIBFILES)
 	@mkdir -p $(@D)
-	$(CC) $(SANFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 all: $(B)/bin/isthmus $(EXAMPLES) ## libraries and daemon, under build/lib and build/bin
 
@@ -120,10 +146,12 @@ define test_library
 TOBJ_$(1) := $$(patsubst %.c,$(B)/obj/%.o,$$(wildcard tests/lib$(1)/*.c))
 $(B)/obj/tests/lib$(1)/%.o: tests/lib$(1)/%.c | $$$$(DEPGEN_$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(call includes,$$(SEES_$(1))) -Ilib$(1)/src -Itests -DTEST_DATA='"$$(CURDIR)/tests/lib$(1)/data"' -c $$< -o $$@
+	$$(call say,CC,$$<)
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(call includes,$$(SEES_$(1))) -Ilib$(1)/src -Itests -DTEST_DATA='"$$(CURDIR)/tests/lib$(1)/data"' -c $$< -o $$@
 $(B)/tests/lib$(1): $$(TOBJ_$(1)) $$(LINK_$(1):%=$(B)/lib/lib%.a)
 	@mkdir -p $$(@D)
-	$$(CC) $$(SANFLAGS) -pthread -o $$@ $$^ $$(TESTLIBS) $$(LDLIBS)
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(SANFLAGS) -pthread -o $$@ $$^ $$(TESTLIBS) $$(LDLIBS)
 endef
 $(foreach l,$(LIBS),$(eval $(call test_library,$(l))))
 
@@ -131,10 +159,12 @@ TOBJ_daemon := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/daemon/*.c))
 # Programs outside the libraries (simulations, benchmarks) see everything public.
 $(B)/obj/tests/%.o: tests/%.c | $(ALL_GEN_H) $(GEN_H_daemon)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(call includes,$(SEES_daemon)) -I$(B)/gen/daemon -Idaemon -Itests -DISTHMUS_BIN='"$(abspath $(B))/bin/isthmus"' -DTEST_DATA='"$(CURDIR)/$(dir $<)data"' -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,$(SEES_daemon)) -I$(B)/gen/daemon -Idaemon -Itests -DISTHMUS_BIN='"$(abspath $(B))/bin/isthmus"' -DTEST_DATA='"$(CURDIR)/$(dir $<)data"' -c $< -o $@
 $(B)/tests/daemon: $(TOBJ_daemon) $(B)/lib/daemon.a $(LIBFILES)
 	@mkdir -p $(@D)
-	$(CC) $(SANFLAGS) -pthread -o $@ $^ $(TESTLIBS) $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(TESTLIBS) $(LDLIBS)
 
 check: all $(CHECKS:%=$(B)/tests/%) ## unit and integration tests: T=libgossip for one folder, SAN=1
 	@B=$(B) sh tests/run.sh $(if $(T),$(T),$(CHECKS))
