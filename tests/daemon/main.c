@@ -4,6 +4,7 @@
 Suite *args_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
+Suite *tls_commands_suite(void);
 
 int main(void)
 {
@@ -11,6 +12,7 @@ int main(void)
         args_suite,
         config_suite,
         config_rules_suite,
+        tls_commands_suite,
     };
 
     return suite_main(suites, sizeof(suites) / sizeof(suites[0]));

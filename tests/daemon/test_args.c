@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "cli/args.h"
+#include "quiet.h"
 #include "suite.h"
 
 static const struct args_flag scan_flags[] = {
@@ -122,9 +123,12 @@ START_TEST(a_wrong_number_is_a_usage_error)
     const struct args_command command = {"isthmus test", "About.", flags, 1,
                                          "isthmus test"};
     char *argv[] = {"test", (char *)(uintptr_t)bad_numbers[_i]};
+    struct quiet quiet = quiet_begin();
     int code = -1;
+    int over = args_parse(&command, 2, argv, NULL, &code);
 
-    ck_assert_int_eq(args_parse(&command, 2, argv, NULL, &code), 1);
+    quiet_end(quiet);
+    ck_assert_int_eq(over, 1);
     ck_assert_int_eq(code, ARGS_EXIT_USAGE);
     ck_assert_uint_eq(days, 7);
 }
@@ -135,9 +139,12 @@ START_TEST(a_word_too_many_is_a_usage_error)
     const struct args_command command = {"isthmus test", "About.", NULL, 0,
                                          "isthmus test"};
     char *argv[] = {"test", "word"};
+    struct quiet quiet = quiet_begin();
     int code = -1;
+    int over = args_parse(&command, 2, argv, NULL, &code);
 
-    ck_assert_int_eq(args_parse(&command, 2, argv, NULL, &code), 1);
+    quiet_end(quiet);
+    ck_assert_int_eq(over, 1);
     ck_assert_int_eq(code, ARGS_EXIT_USAGE);
 }
 END_TEST
