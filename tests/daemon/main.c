@@ -4,7 +4,9 @@
 Suite *args_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
+Suite *http_client_suite(void);
 Suite *tls_commands_suite(void);
+Suite *views_suite(void);
 
 int main(void)
 {
@@ -12,7 +14,9 @@ int main(void)
         args_suite,
         config_suite,
         config_rules_suite,
+        http_client_suite,
         tls_commands_suite,
+        views_suite,
     };
 
     return suite_main(suites, sizeof(suites) / sizeof(suites[0]));
