@@ -2,6 +2,7 @@
 #include "suite.h"
 
 Suite *args_suite(void);
+Suite *commands_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
 Suite *http_client_suite(void);
@@ -12,6 +13,7 @@ int main(void)
 {
     static Suite *(*const suites[])(void) = {
         args_suite,
+        commands_suite,
         config_suite,
         config_rules_suite,
         http_client_suite,
