@@ -372,6 +372,58 @@ START_TEST(a_data_folder_below_a_file_is_refused)
 }
 END_TEST
 
+static char *read_manual(void)
+{
+    /* TEST_DATA is tests/daemon/data below the project's folder. */
+    char *path = base_asprintf(
+        "%.*s/docs/configuration.md",
+        (int)(strstr(TEST_DATA, "/tests/daemon/") - TEST_DATA), TEST_DATA);
+    FILE *file = fopen(path, "r");
+    char *text = base_calloc(1, 65536);
+
+    base_free(path);
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_gt(fread(text, 1, 65535, file), 0);
+    fclose(file);
+    return text;
+}
+
+START_TEST(the_manual_has_every_key_and_flag)
+{
+    char *manual = read_manual();
+    size_t i;
+
+    for (i = 0; i < config_key_count(); i++) {
+        const struct config_key *key = config_key_at(i);
+        char *row = base_asprintf("| `%s` | %s%s", key->path,
+                                  key->flag != NULL ? "`-" : "",
+                                  key->flag != NULL ? key->flag : "");
+
+        ck_assert_msg(key->same_as != NULL || strstr(manual, row) != NULL,
+                      "docs/configuration.md lacks %s", row);
+        base_free(row);
+    }
+    base_free(manual);
+}
+END_TEST
+
+START_TEST(the_example_of_the_manual_is_accepted)
+{
+    char *manual = read_manual();
+    char *from = strstr(manual, "```json\n");
+    char *to = strstr(from + 8, "```");
+
+    ck_assert_ptr_nonnull(to);
+    ck_assert_msg(config_load_text(&config, "manual", from + 8,
+                                   (size_t)(to - from - 8), &why) == 0,
+                  "%s", why);
+    ck_assert_msg(config_complete(&config, &why) == 0, "%s", why);
+    ck_assert_msg(config_check(&config, &why) == 0, "%s", why);
+    ck_assert_msg(config_check_first_start(&config, &why) == 0, "%s", why);
+    base_free(manual);
+}
+END_TEST
+
 Suite *config_suite(void);
 Suite *config_suite(void)
 {
@@ -399,6 +451,8 @@ Suite *config_suite(void)
     tcase_add_test(tcase, completion_fills_what_follows);
     tcase_add_test(tcase, a_data_folder_is_made_and_tried);
     tcase_add_test(tcase, a_data_folder_below_a_file_is_refused);
+    tcase_add_test(tcase, the_manual_has_every_key_and_flag);
+    tcase_add_test(tcase, the_example_of_the_manual_is_accepted);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -65,6 +65,8 @@ static const struct {
     {",\"verify_incoming\":true,\"ca_file\":\"a\",\"server\":true",
      "verify_incoming", "needs cert_file"},
     {",\"verify_outgoing\":true", "verify_outgoing", "needs ca_file"},
+    {",\"verify_outgoing\":true,\"ca_file\":\"a\"", "verify_outgoing",
+     "needs cert_file and key_file"},
     {",\"verify_server_hostname\":true", "verify_server_hostname",
      "needs ca_file"},
     /* federation */
