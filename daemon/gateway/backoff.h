@@ -1,0 +1,25 @@
+/*
+ * How long to wait after a failure: doubling from 250 ms to a bound, with a
+ * tenth of jitter, so that many gateways do not come back in step.
+ */
+#ifndef GATEWAY_BACKOFF_H
+#define GATEWAY_BACKOFF_H
+
+#include "base/env.h"
+
+#define BACKOFF_FIRST_MS 250u
+#define BACKOFF_LAST_MS 5000u
+
+/** failures: in a row, this one included; at least 1. */
+static inline uint64_t backoff_ms(struct base_env *env, unsigned failures)
+{
+    uint64_t delay_ms = BACKOFF_FIRST_MS;
+
+    while (--failures > 0 && delay_ms < BACKOFF_LAST_MS)
+        delay_ms *= 2;
+    if (delay_ms > BACKOFF_LAST_MS)
+        delay_ms = BACKOFF_LAST_MS;
+    return delay_ms + base_env_random_below(env, delay_ms / 10 + 1);
+}
+
+#endif
