@@ -156,18 +156,31 @@ endef
 $(foreach l,$(LIBS),$(eval $(call test_library,$(l))))
 
 TOBJ_daemon := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/daemon/*.c))
+# The simulated federation that tests and simulations share.
+SIMOBJ := $(patsubst %,$(B)/obj/tests/sim/%.o,federation sim_gateway sim_stable)
 # Programs outside the libraries (simulations, benchmarks) see everything public.
 $(B)/obj/tests/%.o: tests/%.c | $(ALL_GEN_H) $(GEN_H_daemon)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,$(SEES_daemon)) -I$(B)/gen/daemon -Idaemon -Itests -DISTHMUS_BIN='"$(abspath $(B))/bin/isthmus"' -DTEST_DATA='"$(CURDIR)/$(dir $<)data"' -c $< -o $@
-$(B)/tests/daemon: $(TOBJ_daemon) $(B)/lib/daemon.a $(LIBFILES)
+$(B)/tests/daemon: $(TOBJ_daemon) $(SIMOBJ) $(B)/lib/daemon.a $(LIBFILES)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(TESTLIBS) $(LDLIBS)
 
 check: all $(CHECKS:%=$(B)/tests/%) ## unit and integration tests: T=libgossip for one folder, SAN=1
 	@B=$(B) sh tests/run.sh $(if $(T),$(T),$(CHECKS))
+
+# ---- simulations: SEED=n replays one seed ----------------------------------
+SIMS := $(patsubst tests/sim/%.c,$(B)/sim/%,$(wildcard tests/sim/*_sim.c))
+$(B)/sim/%: $(B)/obj/tests/sim/%.o $(B)/obj/tests/sim/scenario.o $(SIMOBJ) $(B)/lib/daemon.a $(LIBFILES)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
+
+SIM_ARGS ?=
+sim: $(SIMS) ## deterministic simulations: SEED=n for one, SIM_ARGS='-seeds 1000'
+	@for sim in $(SIMS); do $$sim $(SIM_ARGS) || exit 1; done
 
 # ---- the rest -------------------------------------------------------------
 DEPS := gcc make pkg-config libc6-dev libevent-dev libssl-dev libprotobuf-c-dev \

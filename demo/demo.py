@@ -74,7 +74,7 @@ def call_across(federation, steps):
     asked = federation.servers["dc3"][0]
     name = "server1.server.dc2.consul"
     gateways = [federation.gateways["dc3"], federation.gateways["dc2"]]
-    before = [gateway.bytes_for(name) for gateway in gateways]
+    before = [gateway.connections_for(name) for gateway in gateways]
     nodes = wait("an answer of dc2",
                  lambda: asked.get("/v1/catalog/nodes?dc=dc2"))
     if not all(node["Datacenter"] == "dc2" for node in nodes):
@@ -82,9 +82,9 @@ def call_across(federation, steps):
     after = wait("both gateways to count it",
                  lambda: (lambda now: now if all(
                      n > b for n, b in zip(now, before)) else None)(
-                         [gateway.bytes_for(name) for gateway in gateways]))
+                         [gateway.connections_for(name) for gateway in gateways]))
     steps.say("RPC from dc3 was answered by dc2 through two gateways "
-              f"(+{after[0] - before[0]} and +{after[1] - before[1]} bytes)")
+              f"(+{after[0] - before[0]} and +{after[1] - before[1]} connections)")
 
 
 def replace_gateway(federation, steps, place):
@@ -104,7 +104,7 @@ def replace_gateway(federation, steps, place):
     name = "server1.server.dc2.consul"
     wait("dc3 to use the new gateway",
          lambda: asked.get("/v1/catalog/nodes?dc=dc2", timeout=2)
-         and new.bytes_for(name) > 0)
+         and new.connections_for(name) > 0)
     steps.say("dc3 uses dc2's new gateway after "
               f"{time.monotonic() - began:.2f} s")
 

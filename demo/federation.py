@@ -126,11 +126,11 @@ class Gateway(Node):
                 "-wan-bind", f"{self.place.wan}:{GATEWAY}",
                 "-admin-addr", f"{self.place.lan}:{ADMIN}"]
 
-    def bytes_for(self, name):
-        """Bytes that this gateway has passed on for a server name."""
+    def connections_for(self, name):
+        """Connections that this gateway has joined for a server name."""
         metrics = self.get("/metrics", port=ADMIN) or {}
         return sum(counter["Count"] for counter in metrics.get("Counters", [])
-                   if counter["Name"] == "isthmus.gateway.bytes"
+                   if counter["Name"] == "isthmus.gateway.connections"
                    and counter.get("Labels", {}).get("sni") == name)
 
 

@@ -1,0 +1,93 @@
+/*
+ * The whole composition in virtual time: three datacenters form one federation
+ * through their gateways alone, every packet, timer, RPC and Raft message is a
+ * line of the event log, and a seed is a run.
+ */
+#include <string.h>
+
+#include "sim/federation.h"
+#include "suite.h"
+
+static void live(uint64_t seed, char digest[65], uint64_t *lines)
+{
+    struct federation *f = federation_new(seed);
+
+    federation_add(f, "dc1", 3);
+    federation_add(f, "dc2", 1);
+    federation_add(f, "dc3", 1);
+    federation_start(f);
+    ck_assert_msg(federation_until(f, federation_is_whole, f, 60000),
+                  "no federation within 60 virtual seconds");
+    base_sim_run_until(federation_world(f), UINT64_C(60000000000));
+    ck_assert(federation_is_whole(f));
+    ck_assert_uint_eq(federation_violations(f), 0);
+    base_sim_digest(federation_world(f), digest);
+    *lines = base_sim_stats(federation_world(f)).lines;
+    federation_free(f);
+}
+
+START_TEST(a_seed_is_a_run)
+{
+    char first[65], again[65], other[65];
+    uint64_t lines;
+
+    live(1, first, &lines);
+    ck_assert_uint_ge(lines, 100000);
+    live(1, again, &lines);
+    ck_assert_str_eq(first, again);
+    live(2, other, &lines);
+    ck_assert_str_ne(first, other);
+}
+END_TEST
+
+/* F1: the gateway of a secondary is replaced at a new address. */
+START_TEST(a_replaced_gateway_is_followed)
+{
+    struct federation *f = federation_new(3);
+
+    federation_add(f, "dc1", 1);
+    federation_add(f, "dc2", 1);
+    federation_add(f, "dc3", 1);
+    federation_start(f);
+    ck_assert(federation_until(f, federation_is_whole, f, 60000));
+    federation_gateway_off(f, "dc2");
+    federation_gateway_on(f, "dc2");
+    ck_assert(federation_until(f, federation_is_whole, f, 60000));
+    ck_assert_uint_eq(federation_violations(f), 0);
+    federation_free(f);
+}
+END_TEST
+
+/* Power fails in a whole datacenter; nothing that was acknowledged is lost. */
+START_TEST(a_primary_that_lost_power_heals)
+{
+    struct federation *f = federation_new(4);
+    size_t i;
+
+    federation_add(f, "dc1", 3);
+    federation_add(f, "dc2", 1);
+    federation_start(f);
+    ck_assert(federation_until(f, federation_is_whole, f, 60000));
+    for (i = 1; i <= 3; i++)
+        sim_server_crash(federation_server(f, "dc1", i));
+    base_sim_run_for_ms(federation_world(f), 5000);
+    for (i = 1; i <= 3; i++)
+        sim_server_boot(federation_server(f, "dc1", i));
+    ck_assert(federation_until(f, federation_is_whole, f, 120000));
+    ck_assert_uint_eq(federation_clusters(f, "dc1"), 1);
+    federation_free(f);
+}
+END_TEST
+
+Suite *federation_sim_suite(void)
+{
+    Suite *suite = suite_create("federation in virtual time");
+    TCase *tcase = tcase_create("federation");
+
+    tcase_set_timeout(tcase, 240);
+    tcase_add_test(tcase, a_seed_is_a_run);
+    tcase_add_test(tcase, a_replaced_gateway_is_followed);
+    tcase_add_test(tcase, a_primary_that_lost_power_heals);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

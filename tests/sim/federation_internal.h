@@ -1,0 +1,66 @@
+#ifndef SIM_FEDERATION_INTERNAL_H
+#define SIM_FEDERATION_INTERNAL_H
+
+#include "agent/joins.h"
+#include "raft/storage_memory.h"
+#include "rpc/sim_secure.h"
+#include "server/uuid.h"
+#include "sim/federation.h"
+#include "sim/sim_stable.h"
+
+#define SIM_DOMAIN "consul"
+
+struct sim_dc {
+    struct federation *federation;
+    char name[16];
+    unsigned number; /* 1, 2, ...: its network is 10.<number>.0.0/16 */
+    struct sim_server *servers[FEDERATION_SERVERS_MAX];
+    size_t server_count;
+    struct sim_gateway *gateway; /* NULL while it is off */
+    unsigned gateways_made;
+    struct base_addr gateway_wan; /* of the newest */
+};
+
+struct sim_server {
+    struct sim_dc *dc;
+    struct base_sim_host *host;
+    char node[16];
+    char id[UUID_TEXT];
+    struct base_addr addr;
+    bool cut;
+    struct raft_memory_disk *disk;
+    struct sim_stable *stable;
+
+    /* while it runs */
+    struct rpc_sim_secure *main_secure, *gossip_secure;
+    struct server *server;
+    struct joins *joins;
+    char *lan_target;
+};
+
+struct federation {
+    struct base_sim *world;
+    struct sim_dc dcs[FEDERATION_DCS_MAX];
+    size_t dc_count;
+    uint64_t violations;
+    /* whose host is whose, for the link function */
+    struct sim_host_entry {
+        const struct base_sim_host *host;
+        struct sim_dc *dc;
+        struct sim_server *server; /* NULL: a gateway */
+    } hosts[FEDERATION_DCS_MAX * (FEDERATION_SERVERS_MAX + 64)];
+    size_t host_count;
+};
+
+void sim_register_host(struct federation *federation,
+                       const struct base_sim_host *host, struct sim_dc *dc,
+                       struct sim_server *server);
+/** 10.<dc>.<net>.<number>:port */
+struct base_addr sim_addr(unsigned dc, unsigned net, unsigned number,
+                          uint16_t port);
+
+/* sim_gateway.c */
+struct sim_gateway *sim_gateway_new(struct sim_dc *dc);
+void sim_gateway_free(struct sim_gateway *gateway);
+
+#endif

@@ -1,0 +1,359 @@
+/*
+ * A gateway host: the real proxy, and a feeder that keeps its routes true by
+ * blocking queries to a server of its datacenter, as the daemon's does by HTTP.
+ * It registers itself in the catalog through the same connection.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/pb.h"
+#include "daemon/server.pb-c.h"
+#include "fedstate/model.h"
+#include "gateway/proxy.h"
+#include "rpc/pool.h"
+#include "sim/federation_internal.h"
+
+#define WAIT_MS 60000u
+#define RETRY_MS 200u
+#define SITES_MAX FEDERATION_DCS_MAX
+#define SITE_GATEWAYS_MAX 16
+
+enum { WATCH_SERVERS, WATCH_SITES, WATCH_COUNT };
+
+struct site {
+    char dc[16];
+    struct base_addr gateways[SITE_GATEWAYS_MAX];
+    size_t count;
+};
+
+struct sim_gateway {
+    struct sim_dc *dc;
+    struct base_sim_host *host;
+    struct base_env *env;
+    char node[32];
+    struct base_addr lan, wan;
+    struct rpc_sim_secure *secure;
+    struct rpc_secure table;
+    struct rpc_dialer *dialer;
+    struct rpc_pool *pool;
+    struct proxy *proxy;
+    size_t asked; /* which server is asked next */
+
+    struct rpc_pending *registering;
+    struct base_timer register_timer;
+    struct watching {
+        struct sim_gateway *gateway;
+        struct rpc_pending *pending;
+        struct base_timer retry;
+        uint64_t index;
+    } watching[WATCH_COUNT];
+
+    struct routes_server servers[FEDERATION_SERVERS_MAX];
+    char server_nodes[FEDERATION_SERVERS_MAX][64];
+    size_t server_count;
+    struct site sites[SITES_MAX];
+    size_t site_count;
+};
+
+static void update_routes(struct sim_gateway *gateway)
+{
+    struct routes_site sites[SITES_MAX];
+    struct routes_input input = {.datacenter = gateway->dc->name,
+                                 .domain = SIM_DOMAIN,
+                                 .expose_servers = true,
+                                 .servers = gateway->servers,
+                                 .server_count = gateway->server_count,
+                                 .sites = sites,
+                                 .site_count = gateway->site_count};
+    size_t i;
+
+    for (i = 0; i < gateway->site_count; i++)
+        sites[i] = (struct routes_site){gateway->sites[i].dc,
+                                        gateway->sites[i].gateways,
+                                        gateway->sites[i].count};
+    input.self[0] = gateway->lan;
+    input.self[1] = gateway->wan;
+    proxy_set_routes(gateway->proxy, routes_new(&input));
+}
+
+static void take_servers(struct sim_gateway *gateway,
+                         const Server__QueryReply *reply)
+{
+    size_t i;
+
+    gateway->server_count = 0;
+    for (i = 0; i < reply->n_instances; i++) {
+        size_t at = gateway->server_count;
+
+        if (at == FEDERATION_SERVERS_MAX ||
+            base_addr_parse_ip(&gateway->servers[at].addr,
+                               reply->instances[i]->node->address) != 0)
+            continue;
+        gateway->servers[at].addr.port =
+            (uint16_t)reply->instances[i]->service->port;
+        snprintf(gateway->server_nodes[at], sizeof(gateway->server_nodes[at]),
+                 "%s", reply->instances[i]->node->node);
+        gateway->servers[at].node = gateway->server_nodes[at];
+        gateway->server_count++;
+    }
+}
+
+static void take_sites(struct sim_gateway *gateway,
+                       const Server__QueryReply *reply)
+{
+    size_t i, j;
+
+    gateway->site_count = 0;
+    for (i = 0; i < reply->n_gateways && gateway->site_count < SITES_MAX; i++) {
+        struct site *site = &gateway->sites[gateway->site_count++];
+
+        snprintf(site->dc, sizeof(site->dc), "%s",
+                 reply->gateways[i]->datacenter);
+        site->count = 0;
+        for (j = 0; j < reply->gateways[i]->n_nodes; j++) {
+            const Fedstate__CheckServiceNode *node =
+                reply->gateways[i]->nodes[j];
+
+            if (site->count < SITE_GATEWAYS_MAX && fedstate_gateway_usable(node) &&
+                fedstate_gateway_addr(node, true, &site->gateways[site->count]))
+                site->count++;
+        }
+    }
+}
+
+/* Some server of our datacenter, another one each time. */
+static int call(struct sim_gateway *gateway, const char *method,
+                const void *message, uint32_t timeout_ms, rpc_done_fn done,
+                void *arg, struct rpc_pending **out)
+{
+    struct sim_server *server =
+        gateway->dc->servers[gateway->asked++ % gateway->dc->server_count];
+    struct rpc_target target = {.dc = gateway->dc->name, .node = server->node,
+                                .addr = server->addr};
+    struct rpc_request request = {.method = method, .timeout_ms = timeout_ms};
+    struct base_buf body = BASE_BUF_INIT;
+    int rv;
+
+    target.addr.port = 8300;
+    base_pb_pack(message, &body);
+    request.body = base_buf_data(&body);
+    request.body_len = base_buf_len(&body);
+    rv = rpc_pool_call(gateway->pool, &target, &request, done, arg, out);
+    base_buf_close(&body);
+    return rv;
+}
+
+static void watch_again(void *arg);
+
+static void on_answer(void *arg, int status, const char *text, const void *body,
+                      size_t len)
+{
+    struct watching *watching = arg;
+    struct sim_gateway *gateway = watching->gateway;
+    Server__QueryReply *reply = NULL;
+
+    (void)text;
+    watching->pending = NULL;
+    if (status == 0)
+        reply = base_pb_unpack(&server__query_reply__descriptor, body, len,
+                               base_pb_budget(len));
+    if (reply == NULL) {
+        base_timer_start_ms(&watching->retry, RETRY_MS);
+        return;
+    }
+    watching->index = reply->index;
+    if (watching == &gateway->watching[WATCH_SERVERS])
+        take_servers(gateway, reply);
+    else
+        take_sites(gateway, reply);
+    base_pb_free(reply);
+    update_routes(gateway);
+    watch_again(watching);
+}
+
+static void watch_again(void *arg)
+{
+    struct watching *watching = arg;
+    struct sim_gateway *gateway = watching->gateway;
+    bool servers = watching == &gateway->watching[WATCH_SERVERS];
+    Server__Query query = SERVER__QUERY__INIT;
+
+    query.min_index = watching->index;
+    query.max_wait_ms = WAIT_MS;
+    if (servers) {
+        query.name = (char *)"consul";
+        query.passing = true;
+    }
+    if (call(gateway,
+             servers ? "Health.Service" : "FederationState.ListMeshGateways",
+             &query, WAIT_MS * 2, on_answer, watching, &watching->pending) != 0)
+        base_timer_start_ms(&watching->retry, RETRY_MS);
+}
+
+static void on_registered(void *arg, int status, const char *text,
+                          const void *body, size_t len)
+{
+    struct sim_gateway *gateway = arg;
+
+    (void)text;
+    (void)body;
+    (void)len;
+    gateway->registering = NULL;
+    if (status != 0)
+        base_timer_start_ms(&gateway->register_timer, RETRY_MS);
+}
+
+static void try_register(void *arg)
+{
+    struct sim_gateway *gateway = arg;
+    Server__Write write = SERVER__WRITE__INIT;
+    Server__Register record = SERVER__REGISTER__INIT;
+    Fedstate__Node node = FEDSTATE__NODE__INIT;
+    Fedstate__Service service = FEDSTATE__SERVICE__INIT;
+    Fedstate__Service *services[] = {&service};
+    Fedstate__Pair meta = FEDSTATE__PAIR__INIT;
+    Fedstate__Pair *metas[] = {&meta};
+    Fedstate__ServiceAddress at = FEDSTATE__SERVICE_ADDRESS__INIT;
+    Fedstate__TaggedAddress wan = FEDSTATE__TAGGED_ADDRESS__INIT;
+    Fedstate__TaggedAddress *tagged[] = {&wan};
+    char lan_ip[BASE_ADDR_TEXT_MAX], wan_ip[BASE_ADDR_TEXT_MAX];
+
+    node.node = gateway->node;
+    node.datacenter = gateway->dc->name;
+    node.address = (char *)base_addr_format_ip(&gateway->lan, lan_ip);
+    service.kind = (char *)FEDSTATE_KIND_GATEWAY;
+    service.id = service.service = (char *)FEDSTATE_KIND_GATEWAY;
+    service.address = node.address;
+    service.port = gateway->lan.port;
+    at.address = (char *)base_addr_format_ip(&gateway->wan, wan_ip);
+    at.port = gateway->wan.port;
+    wan.tag = (char *)"wan";
+    wan.address = &at;
+    service.tagged_addresses = tagged;
+    service.n_tagged_addresses = 1;
+    meta.key = (char *)FEDSTATE_META_FEDERATION;
+    meta.value = (char *)"1";
+    service.meta = metas;
+    service.n_meta = 1;
+    record.node = &node;
+    record.services = services;
+    record.n_services = 1;
+    write.register_ = &record;
+    if (call(gateway, "Catalog.Register", &write, 10000, on_registered, gateway,
+             &gateway->registering) != 0)
+        base_timer_start_ms(&gateway->register_timer, RETRY_MS);
+}
+
+static void on_deregistered(void *arg, int status, const char *text,
+                            const void *body, size_t len)
+{
+    (void)arg;
+    (void)status;
+    (void)text;
+    (void)body;
+    (void)len;
+}
+
+/* What an operator's deregistration does when a gateway is gone for good. */
+static void deregister(struct sim_dc *dc, const char *node)
+{
+    Server__Write write = SERVER__WRITE__INIT;
+    Server__Deregister record = SERVER__DEREGISTER__INIT;
+    struct rpc_request request = {.method = "Catalog.Deregister",
+                                  .timeout_ms = 30000};
+    struct base_buf body = BASE_BUF_INIT;
+    size_t i;
+
+    record.node = (char *)node;
+    write.deregister = &record;
+    base_pb_pack(&write, &body);
+    request.body = base_buf_data(&body);
+    request.body_len = base_buf_len(&body);
+    for (i = 0; i < dc->server_count; i++)
+        if (dc->servers[i]->server) {
+            rpc_server_call_local(server_rpc(dc->servers[i]->server), &request,
+                                  on_deregistered, NULL, NULL);
+            break;
+        }
+    base_buf_close(&body);
+}
+
+struct sim_gateway *sim_gateway_new(struct sim_dc *dc)
+{
+    struct federation *f = dc->federation;
+    static const char *const names[] = {"client.consul", NULL};
+    struct rpc_sim_secure_config secure = {.ca = "simulated CA",
+                                           .names = names,
+                                           .verify_outgoing = true};
+    struct sim_gateway *gateway;
+    struct proxy_config proxy = {0};
+    struct rpc_dialer_config dialer = {.datacenter = dc->name,
+                                       .domain = SIM_DOMAIN,
+                                       .federation = true,
+                                       .verify_server_hostname = true};
+    struct rpc_pool_config pool = {0};
+    struct base_addr addrs[2];
+    struct base_net *net;
+    unsigned number = ++dc->gateways_made;
+    int rv, i;
+
+    BASE_NEW(gateway);
+    gateway->dc = dc;
+    snprintf(gateway->node, sizeof(gateway->node), "gateway%u", number);
+    gateway->lan = addrs[0] = sim_addr(dc->number, 1, number, 8443);
+    gateway->wan = addrs[1] = sim_addr(dc->number, 2, number, 8443);
+    gateway->host = base_sim_host_new(f->world, gateway->node, addrs, 2);
+    sim_register_host(f, gateway->host, dc, NULL);
+    gateway->env = base_sim_host_env(gateway->host, "gateway");
+    net = base_sim_host_net(gateway->host, gateway->env);
+    proxy.env = gateway->env;
+    proxy.net = net;
+    proxy.listen[0] = gateway->lan;
+    proxy.listen[1] = gateway->wan;
+    proxy.from_lan = gateway->lan;
+    proxy.from_wan = gateway->wan;
+    rv = proxy_new(&proxy, &gateway->proxy, NULL);
+    assert(rv == 0);
+    rv = rpc_sim_secure_new(gateway->env, &secure, &gateway->secure);
+    assert(rv == 0);
+    gateway->table = rpc_sim_secure_table(gateway->secure);
+    dialer.secure = &gateway->table;
+    rv = rpc_dialer_new(gateway->env, net, &dialer, &gateway->dialer);
+    assert(rv == 0);
+    rv = rpc_pool_new(gateway->env, gateway->dialer, &pool, &gateway->pool);
+    assert(rv == 0);
+    base_timer_init(&gateway->register_timer, gateway->env, "register",
+                    try_register, gateway);
+    for (i = 0; i < WATCH_COUNT; i++) {
+        gateway->watching[i].gateway = gateway;
+        base_timer_init(&gateway->watching[i].retry, gateway->env, "routes",
+                        watch_again, &gateway->watching[i]);
+        watch_again(&gateway->watching[i]);
+    }
+    try_register(gateway);
+    dc->gateway_wan = gateway->wan;
+    return gateway;
+}
+
+void sim_gateway_free(struct sim_gateway *gateway)
+{
+    int i;
+
+    base_sim_host_crash(gateway->host);
+    for (i = 0; i < WATCH_COUNT; i++) {
+        if (gateway->watching[i].pending)
+            rpc_pending_cancel(gateway->watching[i].pending);
+        base_timer_stop(&gateway->watching[i].retry);
+    }
+    if (gateway->registering)
+        rpc_pending_cancel(gateway->registering);
+    base_timer_stop(&gateway->register_timer);
+    rpc_pool_free(gateway->pool);
+    rpc_dialer_free(gateway->dialer);
+    proxy_free(gateway->proxy);
+    rpc_sim_secure_free(gateway->secure);
+    deregister(gateway->dc, gateway->node);
+    base_free(gateway);
+}
