@@ -1,13 +1,15 @@
 #include "suite.h"
 
 Suite *calls_suite(void);
+Suite *frame_suite(void);
 Suite *listener_suite(void);
+Suite *peer_frames_suite(void);
 Suite *protocol_suite(void);
+Suite *sni_suite(void);
 
 static Suite *(*const suites[])(void) = {
-    protocol_suite,
-    listener_suite,
-    calls_suite,
+    protocol_suite, frame_suite, sni_suite,
+    listener_suite, calls_suite, peer_frames_suite,
 };
 
 int main(void)
