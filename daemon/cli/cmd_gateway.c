@@ -11,20 +11,22 @@
 
 struct line {
     struct http_options http;
-    const char *address, *wan_address, *wan_bind;
+    const char *address, *wan_address, *wan_bind, *admin_addr;
     const char *service, *service_id, *log_level;
     struct args_list meta;
     bool expose_servers, do_register, log_json;
 };
 
+/* default_port 0: the text must have one. */
 static int parse_address(const struct args_command *command, const char *flag,
-                         const char *text, struct base_addr *out)
+                         const char *text, uint16_t default_port,
+                         struct base_addr *out)
 {
     if (text == NULL)
         return 0;
-    if (base_addr_parse(out, text, DEFAULT_PORT) < 0)
-        return args_usage_error(command, "-%s: \"%s\" is not ip or ip:port",
-                                flag, text);
+    if (base_addr_parse(out, text, default_port) < 0)
+        return args_usage_error(command, "-%s: \"%s\" is not %sip:port", flag,
+                                text, default_port != 0 ? "ip or " : "");
     if (out->port == 0)
         return args_usage_error(command, "-%s: port 0 is no port", flag);
     return 0;
@@ -37,13 +39,17 @@ static int parse_addresses(const struct args_command *command,
 
     if (line->address == NULL)
         return args_usage_error(command, "-address is needed");
-    code = parse_address(command, "address", line->address, &out->address);
+    code = parse_address(command, "address", line->address, DEFAULT_PORT,
+                         &out->address);
     if (code == 0)
         code = parse_address(command, "wan-address", line->wan_address,
-                             &out->wan_address);
+                             DEFAULT_PORT, &out->wan_address);
     if (code == 0)
-        code =
-            parse_address(command, "wan-bind", line->wan_bind, &out->wan_bind);
+        code = parse_address(command, "wan-bind", line->wan_bind, DEFAULT_PORT,
+                             &out->wan_bind);
+    if (code == 0)
+        code = parse_address(command, "admin-addr", line->admin_addr, 0,
+                             &out->admin_addr);
     if (code != 0)
         return code;
     if (base_addr_is_any(&out->address) || base_addr_is_any(&out->wan_address))
@@ -134,6 +140,8 @@ int cmd_gateway(int argc, char **argv)
          "how other datacenters reach it; port 8443"},
         {"wan-bind", ARGS_TEXT, &line.wan_bind, "IP[:PORT]",
          "listen there too, when -wan-address is on another interface"},
+        {"admin-addr", ARGS_TEXT, &line.admin_addr, "IP:PORT",
+         "serve /metrics, /routes and /ready there, as plain HTTP"},
         {"register", ARGS_BOOL, &line.do_register, NULL,
          "register it with the agent, with a health check"},
         {"expose-servers", ARGS_BOOL, &line.expose_servers, NULL,

@@ -24,6 +24,7 @@ struct gateway_options {
     struct base_addr address;      /* LAN: where it listens, and is registered */
     struct base_addr wan_address;  /* registered; family 0 if not given */
     struct base_addr wan_bind;     /* a second listener; family 0 if none */
+    struct base_addr admin_addr;   /* its window (admin.h); family 0 if none */
     const char *service;           /* "mesh-gateway" */
     const char *service_id;        /* service if not given */
     bool expose_servers;           /* meta consul-wan-federation=1 */
