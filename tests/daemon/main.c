@@ -11,6 +11,7 @@ Suite *views_suite(void);
 
 int main(void)
 {
+    /* clang-format off */
     static Suite *(*const suites[])(void) = {
         args_suite,
         commands_suite,
@@ -20,6 +21,7 @@ int main(void)
         tls_commands_suite,
         views_suite,
     };
+    /* clang-format on */
 
     return suite_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
