@@ -40,17 +40,26 @@ struct raft_node_config {
     /** The server has stopped for good: storage or state machine failed. */
     void (*on_fatal)(void *ctx, int err, const char *why);
     void *ctx;
+
+    /* A snapshot is taken after that many entries (0: 16,384; UINT32_MAX:
+     * never), and the last so many stay in the log for slow followers
+     * (0: 4,096). */
+    uint32_t snapshot_threshold;
+    uint32_t snapshot_trailing;
 };
 
 /** Loads the storage (later, from the loop) and becomes a follower. on_state
  * comes when it is ready. */
 int raft_node_new(struct base_env *env, const struct raft_node_config *config,
                   struct raft_node **out);
-/** Stops at once. Proposals that wait get RAFT_ESTOPPED before it returns. */
+/** Stops at once. Proposals that wait get RAFT_ESTOPPED before it returns,
+ * other callbacks never come. May be called inside a callback. */
 void raft_node_free(struct raft_node *node);
 
 /** Makes the first configuration (index 1), durably, if the storage is empty:
- * RAFT_EEXIST otherwise. The same list on every first server. */
+ * RAFT_EEXIST otherwise. The same list on every first server. RAFT_EBUSY
+ * before the storage is loaded (on_state tells), RAFT_EINVAL for empty or
+ * repeated ids or no voter. */
 int raft_node_bootstrap(struct raft_node *node,
                         const struct raft_configuration *configuration,
                         raft_storage_done_fn done, void *arg);
@@ -94,9 +103,16 @@ struct raft_status {
         durable_index;
     uint64_t leader_contact_ms; /* monotonic; when we last heard the leader */
     size_t proposals_waiting;
+    char cluster_id[RAFT_ID_MAX]; /* "" if not yet known */
+    bool behind; /* the storage lost something: it neither votes nor leads */
+    bool stopped;
 };
 void raft_node_status(const struct raft_node *node, struct raft_status *out);
+/** Valid until the loop runs on; server_count 0 before there is one. */
 const struct raft_configuration *
 raft_node_configuration(const struct raft_node *node);
+/** The core inside, for looking at it (raft/core.h): tests, reports. */
+struct raft;
+const struct raft *raft_node_core(const struct raft_node *node);
 
 #endif

@@ -14,7 +14,8 @@
 
 struct raft_storage;
 
-/** What load() finds. Entries are owned by the callee after the callback;
+/** What load() finds. Entries begin after the snapshot, without a gap, their
+ * checksums and configurations checked. Entries are owned by the callee after the callback;
  * free each data with base_free, and the array too. */
 struct raft_stored {
     raft_term term;
@@ -29,7 +30,7 @@ struct raft_stored {
 };
 
 /** One durable step: term and vote if they changed, then truncation, then
- * entries. Everything is borrowed until done. */
+ * entries. Everything is borrowed until done, or until close has returned. */
 struct raft_write {
     bool set_vote;
     raft_term term;
@@ -52,8 +53,10 @@ struct raft_storage_ops {
      * every later call fails (a failed fsync is final). */
     int (*write)(struct raft_storage *storage, const struct raft_write *write,
                  raft_storage_done_fn done, void *arg);
-    /** Snapshot under way: pieces in order, then finish makes it durable and
-     * drops log entries up to keep_after. abort forgets it. */
+    /** Snapshot under way, one at a time: pieces in order, then finish makes
+     * it durable and, in the order of writes, drops log entries up to
+     * keep_after; and the whole log if its entry at the snapshot's index is
+     * missing or of another term. abort forgets it. */
     int (*snapshot_begin)(struct raft_storage *storage, raft_index index,
                           raft_term term,
                           const struct raft_configuration *configuration,
@@ -69,7 +72,9 @@ struct raft_storage_ops {
                          void (*done)(void *arg, int status, const void *data,
                                       size_t len, bool last),
                          void *arg);
-    /** Waits for what is queued, then frees. */
+    /** Frees it, after the batch that the disk is busy with. What waits behind
+     * that is dropped, as in a crash, and no callback comes any more: nothing
+     * that was not yet answered was promised. */
     void (*close)(struct raft_storage *storage);
 };
 

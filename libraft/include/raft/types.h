@@ -33,6 +33,9 @@ struct raft_server {
 struct raft_configuration {
     uint32_t server_count;
     struct raft_server servers[RAFT_SERVERS_MAX];
+    /* Names the cluster; every configuration of the log carries it, so that a
+     * joining server learns it. "" at bootstrap: made from the servers. */
+    char cluster_id[RAFT_ID_MAX];
 };
 /** NULL if it is not there. */
 const struct raft_server *
@@ -46,6 +49,9 @@ enum raft_entry_type {
     RAFT_ENTRY_BARRIER = 4
 };
 
+/** "command", "noop", "configuration", "barrier". */
+const char *raft_entry_type_name(enum raft_entry_type type);
+
 /** One log entry; data is owned as the function that shows it says. */
 struct raft_entry {
     raft_term term;
@@ -53,6 +59,8 @@ struct raft_entry {
     enum raft_entry_type type;
     const void *data;
     size_t len;
+    uint32_t checksum; /* CRC-32C, made by the leader (raft_entry_checksum),
+                          checked by every reader of wire and disk */
 };
 
 #endif

@@ -1,0 +1,161 @@
+/*
+ * The node's state and what its files call of each other:
+ *   node.c          life, the turn, timers, callbacks about the state
+ *   node_io.c       updates of the core: messages, writes; what comes in
+ *   node_apply.c    proposals, applying, read barriers
+ *
+ * User callbacks run in the turn only (a timer of 0 that any change starts),
+ * so that none comes inside a call of the user's, and any of them may free the
+ * node.
+ */
+#ifndef LIBRAFT_NODE_INTERNAL_H
+#define LIBRAFT_NODE_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "raft/core.h"
+#include "raft/node.h"
+
+/* A batch of the state machine, and how long a turn may apply: callbacks of a
+ * loop stay below 5 ms. */
+#define APPLY_ENTRIES_MAX 512u
+#define APPLY_BYTES_MAX (512u << 10)
+#define APPLY_TURN_NS (2u * 1000u * 1000u)
+
+/* A write that the storage has; keeps what it borrowed. */
+struct node_write {
+    LIST_ENTRY(node_write) link;
+    struct raft_node *node;
+    struct raft_update update;
+    struct raft_write write;
+    uint64_t since_ns;
+};
+
+/* Leaves once the write is durable. */
+struct held_message {
+    STAILQ_ENTRY(held_message) next;
+    uint64_t after_id;
+    struct raft_message message;
+};
+
+struct proposal {
+    raft_index index;
+    raft_term term;
+    raft_propose_fn done;
+    void *arg;
+    size_t len;
+    uint64_t since_ns;
+};
+
+/* Proposals that wait to commit, in the order of indexes: a ring. */
+struct proposal_ring {
+    struct proposal *ring;
+    size_t cap, start, count;
+};
+
+struct barrier {
+    STAILQ_ENTRY(barrier) next;
+    uint64_t read_id; /* 0: not yet asked */
+    bool confirmed;
+    int status;
+    raft_index index;
+    raft_storage_done_fn done;
+    void *arg;
+};
+
+/* One wish at a time of each kind has a callback waiting. */
+struct waiter {
+    bool active;
+    bool finished;
+    int status;
+    raft_storage_done_fn done;
+    void *arg;
+};
+
+struct node_metrics {
+    struct base_counter *sent, *received, *dropped, *elections, *applied;
+    struct base_counter *refused_decode, *refused_cluster, *refused_to,
+        *refused_unknown, *refused_state;
+    struct base_histogram *commit_us, *write_us;
+    struct base_gauge *term, *last_index, *commit_index, *applied_index,
+        *proposals, *leader;
+};
+
+struct raft_node {
+    struct base_env *env;
+    struct base_log log;
+    struct base_log_limit refused_limit;
+    struct raft_node_config config;
+    char id[RAFT_ID_MAX];
+    char adopted_cluster[RAFT_ID_MAX]; /* a joining server's, until its log
+                                          says so itself */
+    struct raft *core;
+    bool ready;
+    bool stopped;
+    bool freed;   /* by a callback; the turn frees the memory */
+    bool in_turn;
+    int fatal_err;
+    bool tell_fatal;
+    const char *fatal_why;
+    struct raft_term_role {
+        raft_term term;
+        enum raft_role role;
+    } logged;
+
+    struct base_timer tick;
+    uint64_t tick_due_ms;
+    struct base_timer turn;
+
+    uint64_t write_done;
+    LIST_HEAD(, node_write) writes;
+    STAILQ_HEAD(, held_message) held;
+    struct base_buf packed; /* scratch */
+
+    bool tell_state, tell_configuration, lost_leadership;
+    struct waiter bootstrap, change, transfer;
+    uint64_t bootstrap_write;
+
+    /* node_apply.c */
+    raft_index applied;
+    struct proposal_ring waiting;
+    struct raft_entry *queued; /* for the next turn's append */
+    struct proposal *queued_proposals;
+    size_t queued_count, queued_cap;
+    size_t inflight_bytes;
+    STAILQ_HEAD(, barrier) barriers;
+    size_t barrier_count;
+    uint64_t last_read_id;
+
+    struct node_metrics metrics;
+};
+
+/* ---- node.c ---- */
+static inline uint64_t node_now_ms(struct raft_node *node)
+{
+    return base_env_now_ms(node->env);
+}
+void node_wake(struct raft_node *node);
+/** The storage or the state machine failed: nothing goes on. why is a
+ * constant. */
+void node_fail(struct raft_node *node, int err, const char *why);
+void node_metrics_init(struct raft_node *node);
+
+/* ---- node_io.c ---- */
+/** Steps the core at the present time and does what it asks for. */
+int node_step(struct raft_node *node, struct raft_event *event);
+void node_send(struct raft_node *node, const struct raft_message *message);
+const char *node_cluster_id(const struct raft_node *node);
+void node_io_free(struct raft_node *node);
+
+/* ---- node_apply.c ---- */
+void apply_flush_proposals(struct raft_node *node);
+/** Applies for a while; false if the node was freed meanwhile. */
+bool apply_committed(struct raft_node *node);
+bool apply_barriers(struct raft_node *node);
+void apply_reads_ready(struct raft_node *node,
+                       const struct raft_update *update);
+/** Everybody who waits gets err; false if the node was freed meanwhile. */
+bool apply_fail_all(struct raft_node *node, int err);
+void apply_free(struct raft_node *node);
+
+#endif

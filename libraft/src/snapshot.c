@@ -1,0 +1,151 @@
+/*
+ * Snapshots, as far as the core goes: the log forgets what one holds (section
+ * 7), a follower that needs what was forgotten is sent one in chunks, one
+ * chunk on its way at a time. Chunks go from storage to storage past the core,
+ * which decides only whom they come from and what they change.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "core_internal.h"
+
+static void forget_configurations(struct raft *core, raft_index upto)
+{
+    size_t drop = 0;
+
+    while (drop + 1 < core->configuration_count &&
+           core->configurations[drop + 1].index <= upto)
+        drop++;
+    core->configuration_count -= drop;
+    memmove(core->configurations, core->configurations + drop,
+            core->configuration_count * sizeof(*core->configurations));
+}
+
+int snapshot_taken(struct raft *core, const struct raft_event *event,
+                   struct raft_update *update)
+{
+    raft_index keep = event->u.snapshot.keep_after;
+
+    (void)update;
+    if (event->u.snapshot.index > raft_apply_index(core))
+        return RAFT_EINVAL;
+    if (event->u.snapshot.index <= core->snapshot_index)
+        return 0;
+    core->snapshot_index = event->u.snapshot.index;
+    core->snapshot_term = event->u.snapshot.term;
+    if (keep > event->u.snapshot.index)
+        keep = event->u.snapshot.index;
+    if (keep > core->log.base)
+        log_compact(&core->log, keep);
+    forget_configurations(core, event->u.snapshot.index);
+    return 0;
+}
+
+int snapshot_chunk(struct raft *core, const struct raft_message *m,
+                   struct raft_update *update)
+{
+    struct raft_message *reply;
+
+    if (core->role == RAFT_LEADER)
+        return RAFT_EINVAL;
+    become_follower(core, core->term, m->from, update);
+    core->leader_heard = true;
+    core->leader_heard_ms = core->now_ms;
+    election_reset_timer(core);
+    if (m->u.snapshot.index > core->commit && !core->behind) {
+        update->snapshot_chunk = true;
+        return 0;
+    }
+    /* We have all that it holds. */
+    reply = update_after(core, update, RAFT_MESSAGE_SNAPSHOT_REPLY, m->from);
+    reply->u.snapshot_reply.index = m->u.snapshot.index;
+    reply->u.snapshot_reply.done = !core->behind;
+    reply->u.snapshot_reply.round = m->u.snapshot.round;
+    return 0;
+}
+
+int snapshot_installed(struct raft *core, const struct raft_event *event,
+                       struct raft_update *update)
+{
+    raft_index index = event->u.snapshot.index;
+    raft_term term;
+    bool keeps_tail;
+    size_t i;
+
+    if (index <= core->commit)
+        return 0; /* appends were faster */
+    assert(core->role != RAFT_LEADER);
+    keeps_tail = log_term_at(&core->log, index, &term) &&
+                 term == event->u.snapshot.term;
+    if (keeps_tail) {
+        log_compact(&core->log, index);
+    } else {
+        /* Section 7: all of the old log is superseded. */
+        log_reset(&core->log, index, event->u.snapshot.term);
+        persist_truncated(core, index + 1);
+        membership_truncated(core, 0, update);
+        if (core->verified > index)
+            core->verified = index;
+    }
+    for (i = 0; i < core->configuration_count &&
+                core->configurations[i].index <= index;)
+        i++;
+    if (i > 0) {
+        core->configuration_count -= i;
+        memmove(core->configurations, core->configurations + i,
+                core->configuration_count * sizeof(*core->configurations));
+    }
+    if (core->configuration_count == 0) {
+        membership_push(core, event->u.snapshot.configuration_index,
+                        event->u.snapshot.configuration, update);
+    } else {
+        struct configuration_at first = {
+            event->u.snapshot.configuration_index,
+            *event->u.snapshot.configuration};
+        struct configuration_at last =
+            core->configurations[core->configuration_count - 1];
+
+        membership_push(core, last.index + 1, &last.configuration, update);
+        memmove(core->configurations + 1, core->configurations,
+                (core->configuration_count - 1) *
+                    sizeof(*core->configurations));
+        core->configurations[0] = first;
+    }
+    core->snapshot_index = index;
+    core->snapshot_term = event->u.snapshot.term;
+    core->commit = index;
+    if (core->durable < index)
+        core->durable = index;
+    if (core->verified < index)
+        core->verified = index;
+    return 0;
+}
+
+int snapshot_reply(struct raft *core, const struct raft_message *m,
+                   struct raft_update *update)
+{
+    struct progress *peer = lead_peer(core, m->from);
+    char id[RAFT_ID_MAX];
+
+    if (core->role != RAFT_LEADER || peer == NULL)
+        return 0;
+    if (m->u.snapshot_reply.round > core->round ||
+        (m->u.snapshot_reply.done &&
+         m->u.snapshot_reply.index > log_last(&core->log)))
+        return RAFT_EINVAL;
+    memcpy(id, peer->id, sizeof(id));
+    lead_heard(core, peer, m->u.snapshot_reply.round, update);
+    if (peer->state != PROGRESS_SNAPSHOT)
+        return 0; /* late */
+    if (!m->u.snapshot_reply.done) {
+        if (m->u.snapshot_reply.offset > peer->snapshot_offset)
+            peer->moved_ms = core->now_ms;
+        peer->snapshot_offset = m->u.snapshot_reply.offset;
+        update_want(core, update, peer);
+        return 0;
+    }
+    lead_matched(core, peer, m->u.snapshot_reply.index, update);
+    if (core->role == RAFT_LEADER)
+        lead_replicate(core, update);
+    return 0;
+}

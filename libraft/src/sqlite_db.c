@@ -1,0 +1,668 @@
+/*
+ * Tables and transactions. The log is kept in rows of packed entries, a row
+ * for what one transaction brought (up to 64 KiB): a row costs more than the
+ * entry in it. Truncation may cut a row in two; compaction leaves the row that
+ * reaches beyond.
+ *
+ * Why each PRAGMA:
+ *   journal_mode=WAL          one sync a transaction, and readers beside it
+ *   synchronous=FULL          that sync happens before COMMIT returns
+ *   wal_autocheckpoint=0      checkpoints are ours to time: not in a vote
+ *   auto_vacuum=INCREMENTAL   space of dropped entries can be given back
+ *   cell_size_check=ON        a damaged page is an error, not a guess
+ *   trusted_schema=OFF        nothing runs that the file may have brought
+ */
+#include "sqlite_db.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "configuration.h"
+#include "entry.h"
+
+#define FORMAT 1
+#define ROW_BYTES_MAX (64u << 10)
+
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS meta("
+    "  key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS state("
+    "  id INTEGER PRIMARY KEY CHECK(id = 1),"
+    "  term INTEGER NOT NULL, voted_for TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS log("
+    "  first INTEGER PRIMARY KEY, last INTEGER NOT NULL,"
+    "  entries BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS snapshot("
+    "  id INTEGER PRIMARY KEY CHECK(id = 1),"
+    "  idx INTEGER NOT NULL, term INTEGER NOT NULL,"
+    "  configuration_index INTEGER NOT NULL, configuration BLOB NOT NULL);";
+
+static int db_error(struct raft_db *db, const char *what)
+{
+    int code = sqlite3_errcode(db->sqlite);
+
+    base_log(db->log, BASE_LOG_ERROR, "the log's database failed",
+             kv_str("what", what), kv_int("code", code),
+             kv_str("error", sqlite3_errmsg(db->sqlite)));
+    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? RAFT_ECORRUPT
+                                                           : RAFT_ESTORAGE;
+}
+
+/* Runs a statement that gives no rows. */
+static int run(struct raft_db *db, sqlite3_stmt *statement)
+{
+    int code = sqlite3_step(statement);
+
+    if (code == SQLITE_ROW)
+        code = SQLITE_DONE;
+    if (code != SQLITE_DONE) {
+        int rv = db_error(db, sqlite3_sql(statement));
+
+        sqlite3_reset(statement);
+        return rv;
+    }
+    sqlite3_reset(statement);
+    return 0;
+}
+
+static int execute(struct raft_db *db, const char *sql)
+{
+    if (sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return db_error(db, sql);
+    return 0;
+}
+
+/* Terms and indexes are stored as SQLite's signed 64 bits. */
+static int bind_u64(sqlite3_stmt *statement, int column, uint64_t value)
+{
+    return sqlite3_bind_int64(statement, column, (sqlite3_int64)value);
+}
+
+static uint64_t column_u64(sqlite3_stmt *statement, int column)
+{
+    return (uint64_t)sqlite3_column_int64(statement, column);
+}
+
+/* ---- opening ---- */
+
+static int on_wal(void *arg, sqlite3 *sqlite, const char *name, int pages)
+{
+    struct raft_db *db = arg;
+
+    (void)sqlite;
+    (void)name;
+    __atomic_store_n(&db->wal_pages, pages, __ATOMIC_RELAXED);
+    return SQLITE_OK;
+}
+
+static int prepare_all(struct raft_db *db)
+{
+    const struct {
+        sqlite3_stmt **out;
+        const char *sql;
+    } statements[] = {
+        {&db->begin, "BEGIN IMMEDIATE"},
+        {&db->commit, "COMMIT"},
+        {&db->rollback, "ROLLBACK"},
+        {&db->insert_rows,
+         "INSERT INTO log(first, last, entries) VALUES(?1, ?2, ?3)"},
+        {&db->set_state,
+         "INSERT INTO state(id, term, voted_for) VALUES(1, ?1, ?2)"
+         " ON CONFLICT(id) DO UPDATE SET term = ?1, voted_for = ?2"},
+        {&db->delete_from, "DELETE FROM log WHERE first >= ?1"},
+        {&db->row_before, "SELECT first, last, entries FROM log"
+                          " WHERE first < ?1 ORDER BY first DESC LIMIT 1"},
+        {&db->shorten_row,
+         "UPDATE log SET last = ?2, entries = ?3 WHERE first = ?1"},
+        {&db->delete_below, "DELETE FROM log WHERE first < ?1"},
+        {&db->log_end, "SELECT last FROM log ORDER BY first DESC LIMIT 1"}};
+    size_t i;
+
+    for (i = 0; i < BASE_COUNT_OF(statements); i++) {
+        if (sqlite3_prepare_v3(db->sqlite, statements[i].sql, -1,
+                               SQLITE_PREPARE_PERSISTENT, statements[i].out,
+                               NULL) != SQLITE_OK)
+            return db_error(db, statements[i].sql);
+    }
+    return 0;
+}
+
+static char *meta_get(struct raft_db *db, const char *key)
+{
+    sqlite3_stmt *statement = NULL;
+    char *value = NULL;
+
+    if (sqlite3_prepare_v2(db->sqlite, "SELECT value FROM meta WHERE key = ?1",
+                           -1, &statement, NULL) != SQLITE_OK)
+        return NULL;
+    sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        value = base_strdup((const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    return value;
+}
+
+static int meta_set(struct raft_db *db, const char *key, const char *value)
+{
+    sqlite3_stmt *statement = NULL;
+    int code;
+
+    code = sqlite3_prepare_v2(
+        db->sqlite, "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)",
+        -1, &statement, NULL);
+    if (code == SQLITE_OK) {
+        sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
+        code = sqlite3_step(statement);
+    }
+    sqlite3_finalize(statement);
+    return code == SQLITE_DONE ? 0 : db_error(db, "meta");
+}
+
+/* Whose file it is, and whether we know its format. A newer version's file is
+ * refused untouched; an older one's would be migrated here, in one
+ * transaction, raising the number last. */
+static int check_identity(struct raft_db *db, const char *server_id, char **why)
+{
+    char *format = meta_get(db, "format");
+    char *owner = meta_get(db, "server_id");
+    char text[16];
+    int rv = 0;
+
+    if (format == NULL && owner == NULL) {
+        snprintf(text, sizeof(text), "%d", FORMAT);
+        rv = meta_set(db, "server_id", server_id);
+        if (rv == 0)
+            rv = meta_set(db, "format", text);
+    } else if (format == NULL || owner == NULL) {
+        rv = RAFT_ECORRUPT;
+        *why = base_strdup("raft.db names no format or no owner");
+    } else if (strtol(format, NULL, 10) > FORMAT) {
+        rv = RAFT_EFORMAT;
+        *why = base_asprintf("raft.db has format %s, newer than %d", format,
+                             FORMAT);
+    } else if (strcmp(owner, server_id) != 0) {
+        rv = RAFT_EFOREIGN;
+        *why = base_asprintf("raft.db belongs to server %s, not to %s", owner,
+                             server_id);
+    }
+    base_free(format);
+    base_free(owner);
+    return rv;
+}
+
+static int set_up(struct raft_db *db, const char *server_id, char **why)
+{
+    static const char *const pragmas[] = {
+        "PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",        "PRAGMA wal_autocheckpoint=0",
+        "PRAGMA cell_size_check=ON",      "PRAGMA trusted_schema=OFF",
+        "PRAGMA cache_size=-16384",       "PRAGMA journal_size_limit=67108864"};
+    size_t i;
+    int rv;
+
+    for (i = 0; i < BASE_COUNT_OF(pragmas); i++) {
+        rv = execute(db, pragmas[i]);
+        if (rv < 0)
+            return rv;
+    }
+    rv = execute(db, "BEGIN IMMEDIATE");
+    if (rv == 0)
+        rv = execute(db, schema);
+    if (rv == 0)
+        rv = check_identity(db, server_id, why);
+    if (rv < 0) {
+        sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+        return rv;
+    }
+    rv = execute(db, "COMMIT");
+    if (rv < 0)
+        return rv;
+    sqlite3_wal_hook(db->sqlite, on_wal, db);
+    return prepare_all(db);
+}
+
+int db_open(struct raft_db *db, const char *path, const char *server_id,
+            struct base_log *log, char **why)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+                SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    int rv;
+
+    memset(db, 0, sizeof(*db));
+    db->log = log;
+    *why = NULL;
+    if (sqlite3_open_v2(path, &db->sqlite, flags, NULL) != SQLITE_OK) {
+        rv = db_error(db, "open");
+    } else {
+        sqlite3_extended_result_codes(db->sqlite, 0);
+        sqlite3_busy_timeout(db->sqlite, 1000);
+        rv = set_up(db, server_id, why);
+    }
+    if (rv < 0) {
+        if (*why == NULL)
+            *why = base_asprintf("%s: %s", path, sqlite3_errmsg(db->sqlite));
+        db_close(db);
+    }
+    return rv;
+}
+
+void db_close(struct raft_db *db)
+{
+    sqlite3_stmt *statement;
+
+    while ((statement = sqlite3_next_stmt(db->sqlite, NULL)) != NULL)
+        sqlite3_finalize(statement);
+    sqlite3_close(db->sqlite);
+    base_buf_close(&db->row);
+    db->sqlite = NULL;
+}
+
+/* ---- writing ---- */
+
+static int flush_row(struct raft_db *db)
+{
+    int rv;
+
+    if (db->row_first == 0)
+        return 0;
+    bind_u64(db->insert_rows, 1, db->row_first);
+    bind_u64(db->insert_rows, 2, db->row_last);
+    sqlite3_bind_blob64(db->insert_rows, 3, base_buf_data(&db->row),
+                        base_buf_len(&db->row), SQLITE_STATIC);
+    rv = run(db, db->insert_rows);
+    sqlite3_clear_bindings(db->insert_rows);
+    base_buf_reset(&db->row);
+    db->row_first = 0;
+    return rv;
+}
+
+static int add_entry(struct raft_db *db, const struct raft_entry *entry)
+{
+    int rv = 0;
+
+    if (db->row_first != 0 &&
+        base_buf_len(&db->row) + entry_packed_len(entry) > ROW_BYTES_MAX)
+        rv = flush_row(db);
+    if (db->row_first == 0)
+        db->row_first = entry->index;
+    db->row_last = entry->index;
+    entry_pack(entry, &db->row);
+    db->last_index = entry->index;
+    return rv;
+}
+
+/* The part of a row's bytes before index. Lengths are enough: contents are
+ * checked when they are used. */
+static int bytes_before(const void *data, size_t len, raft_index index,
+                        size_t *out)
+{
+    struct base_cursor cursor = base_cursor_of(data, len);
+    const uint8_t *start = cursor.at;
+
+    while (base_cursor_left(&cursor) > 0) {
+        struct raft_entry entry;
+        const uint8_t *at = cursor.at;
+        int rv = entry_unpack(&cursor, &entry);
+
+        if (rv < 0)
+            return RAFT_ECORRUPT;
+        if (entry.index >= index) {
+            *out = (size_t)(at - start);
+            return 0;
+        }
+    }
+    *out = len;
+    return 0;
+}
+
+/* The row that index lies in, if it begins before it, ends before it now. */
+static int shorten_row(struct raft_db *db, raft_index from)
+{
+    raft_index first;
+    size_t keep = 0;
+    void *data;
+    int code, rv;
+
+    bind_u64(db->row_before, 1, from);
+    code = sqlite3_step(db->row_before);
+    if (code != SQLITE_ROW || column_u64(db->row_before, 1) < from) {
+        rv = code == SQLITE_ROW || code == SQLITE_DONE
+                 ? 0
+                 : db_error(db, "row before");
+        sqlite3_reset(db->row_before);
+        return rv;
+    }
+    first = column_u64(db->row_before, 0);
+    rv = bytes_before(sqlite3_column_blob(db->row_before, 2),
+                      (size_t)sqlite3_column_bytes(db->row_before, 2), from,
+                      &keep);
+    data = base_memdup(sqlite3_column_blob(db->row_before, 2), keep);
+    sqlite3_reset(db->row_before);
+    if (rv == 0) {
+        bind_u64(db->shorten_row, 1, first);
+        bind_u64(db->shorten_row, 2, from - 1);
+        sqlite3_bind_blob64(db->shorten_row, 3, data, keep, SQLITE_STATIC);
+        rv = run(db, db->shorten_row);
+        sqlite3_clear_bindings(db->shorten_row);
+    }
+    base_free(data);
+    return rv;
+}
+
+static int truncate(struct raft_db *db, raft_index from)
+{
+    int rv = flush_row(db);
+
+    if (rv == 0) {
+        bind_u64(db->delete_from, 1, from);
+        rv = run(db, db->delete_from);
+    }
+    if (rv == 0)
+        rv = shorten_row(db, from);
+    if (db->last_index >= from)
+        db->last_index = from - 1;
+    return rv;
+}
+
+static int write_one(struct raft_db *db, const struct raft_write *write)
+{
+    size_t i;
+    int rv = 0;
+
+    if (write->set_vote) {
+        bind_u64(db->set_state, 1, write->term);
+        sqlite3_bind_text(db->set_state, 2, write->voted_for, -1,
+                          SQLITE_STATIC);
+        rv = run(db, db->set_state);
+        sqlite3_clear_bindings(db->set_state);
+        db->term = write->term;
+        text_copy(db->voted_for, sizeof(db->voted_for), write->voted_for);
+    }
+    if (rv == 0 && write->truncate_from != 0)
+        rv = truncate(db, write->truncate_from);
+    for (i = 0; rv == 0 && i < write->entry_count; i++)
+        rv = add_entry(db, &write->entries[i]);
+    return rv;
+}
+
+int db_commit_writes(struct raft_db *db, const struct storage_op_list *writes)
+{
+    const struct storage_op *op;
+    int rv = run(db, db->begin);
+
+    STAILQ_FOREACH(op, writes, next) {
+        if (rv == 0)
+            rv = write_one(db, op->write);
+    }
+    if (rv == 0)
+        rv = flush_row(db);
+    if (rv == 0)
+        rv = run(db, db->commit);
+    return rv; /* after an error the connection is not used again */
+}
+
+/* ---- loading ---- */
+
+static int load_state(struct raft_db *db, struct raft_stored *stored)
+{
+    sqlite3_stmt *statement = NULL;
+    int code, rv = 0;
+
+    if (sqlite3_prepare_v2(db->sqlite, "SELECT term, voted_for FROM state", -1,
+                           &statement, NULL) != SQLITE_OK)
+        return db_error(db, "state");
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        stored->term = column_u64(statement, 0);
+        if (!text_copy(stored->voted_for, sizeof(stored->voted_for),
+                       (const char *)sqlite3_column_text(statement, 1)))
+            rv = RAFT_ECORRUPT;
+    } else if (code != SQLITE_DONE) {
+        rv = db_error(db, "state");
+    }
+    sqlite3_finalize(statement);
+    return rv;
+}
+
+static int load_snapshot(struct raft_db *db, struct raft_stored *stored)
+{
+    sqlite3_stmt *statement = NULL;
+    int code, rv = 0;
+
+    if (sqlite3_prepare_v2(db->sqlite,
+                           "SELECT idx, term, configuration_index,"
+                           " configuration FROM snapshot",
+                           -1, &statement, NULL) != SQLITE_OK)
+        return db_error(db, "snapshot");
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        stored->snapshot_index = column_u64(statement, 0);
+        stored->snapshot_term = column_u64(statement, 1);
+        stored->configuration_index = column_u64(statement, 2);
+        if (configuration_unpack(
+                sqlite3_column_blob(statement, 3),
+                (size_t)sqlite3_column_bytes(statement, 3),
+                &stored->snapshot_configuration) < 0)
+            rv = RAFT_ECORRUPT;
+    } else if (code != SQLITE_DONE) {
+        rv = db_error(db, "snapshot");
+    }
+    sqlite3_finalize(statement);
+    return rv;
+}
+
+struct loading {
+    struct raft_stored *stored;
+    size_t cap;
+};
+
+static void keep_entry(struct loading *loading, const struct raft_entry *entry)
+{
+    struct raft_stored *stored = loading->stored;
+    struct raft_entry *kept;
+
+    if (stored->entry_count == loading->cap) {
+        loading->cap = loading->cap == 0 ? 256 : loading->cap * 2;
+        stored->entries = base_reallocarray(stored->entries, loading->cap,
+                                            sizeof(*stored->entries));
+    }
+    kept = &stored->entries[stored->entry_count++];
+    *kept = *entry;
+    kept->data = base_memdup(entry->data, entry->len);
+}
+
+static bool entry_is_sound(const struct raft_entry *entry)
+{
+    struct raft_configuration configuration;
+
+    return entry->type != RAFT_ENTRY_CONFIGURATION ||
+           configuration_unpack(entry->data, entry->len, &configuration) == 0;
+}
+
+/* False at the first entry that is damaged or does not follow. */
+static bool load_row(struct loading *loading, const void *data, size_t len)
+{
+    struct base_cursor cursor = base_cursor_of(data, len);
+    struct raft_stored *stored = loading->stored;
+
+    while (base_cursor_left(&cursor) > 0) {
+        raft_index expected = stored->snapshot_index + 1;
+        struct raft_entry entry;
+
+        if (entry_unpack(&cursor, &entry) < 0 || !entry_is_sound(&entry))
+            return false;
+        if (stored->entry_count > 0)
+            expected = stored->entries[stored->entry_count - 1].index + 1;
+        else if (entry.index < expected)
+            continue; /* the snapshot has it */
+        if (entry.index != expected)
+            return false;
+        keep_entry(loading, &entry);
+    }
+    return true;
+}
+
+static int load_log(struct raft_db *db, struct raft_stored *stored)
+{
+    struct loading loading = {.stored = stored};
+    sqlite3_stmt *statement = NULL;
+    int code;
+
+    if (sqlite3_prepare_v2(db->sqlite,
+                           "SELECT entries FROM log ORDER BY first", -1,
+                           &statement, NULL) != SQLITE_OK)
+        return db_error(db, "log");
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (!load_row(&loading, sqlite3_column_blob(statement, 0),
+                      (size_t)sqlite3_column_bytes(statement, 0))) {
+            stored->behind = true;
+            break;
+        }
+    }
+    /* A damaged page in the middle is entries lost, not no entries. */
+    if (code != SQLITE_DONE && code != SQLITE_ROW) {
+        (void)db_error(db, "log");
+        stored->behind = true;
+    }
+    sqlite3_finalize(statement);
+    return 0;
+}
+
+int db_load(struct raft_db *db, struct raft_stored *stored)
+{
+    int rv = load_state(db, stored);
+
+    if (rv == 0)
+        rv = load_snapshot(db, stored);
+    if (rv == 0)
+        rv = load_log(db, stored);
+    if (rv < 0)
+        return rv;
+    db->term = stored->term;
+    memcpy(db->voted_for, stored->voted_for, sizeof(db->voted_for));
+    db->last_index = stored->snapshot_index;
+    if (stored->entry_count > 0)
+        db->last_index = stored->entries[stored->entry_count - 1].index;
+    return 0;
+}
+
+/* ---- snapshots and upkeep ---- */
+
+/* The term of the entry at index, or 0. */
+static raft_term term_at(struct raft_db *db, raft_index index)
+{
+    raft_term term = 0;
+
+    bind_u64(db->row_before, 1, index + 1);
+    if (sqlite3_step(db->row_before) == SQLITE_ROW) {
+        struct base_cursor cursor =
+            base_cursor_of(sqlite3_column_blob(db->row_before, 2),
+                           (size_t)sqlite3_column_bytes(db->row_before, 2));
+        struct raft_entry entry;
+
+        while (base_cursor_left(&cursor) > 0 &&
+               entry_unpack(&cursor, &entry) == 0) {
+            if (entry.index == index)
+                term = entry.term;
+        }
+    }
+    sqlite3_reset(db->row_before);
+    return term;
+}
+
+/* Rows that end at keep_after or before; the one it lies in stays. */
+static int delete_until(struct raft_db *db, raft_index keep_after)
+{
+    raft_index below = 0;
+
+    bind_u64(db->row_before, 1, keep_after + 1);
+    if (sqlite3_step(db->row_before) == SQLITE_ROW)
+        below = column_u64(db->row_before, 1) <= keep_after
+                    ? keep_after + 1
+                    : column_u64(db->row_before, 0);
+    sqlite3_reset(db->row_before);
+    bind_u64(db->delete_below, 1, below);
+    return run(db, db->delete_below);
+}
+
+static int set_snapshot(struct raft_db *db, raft_index index, raft_term term,
+                        raft_index configuration_index,
+                        const struct raft_configuration *configuration)
+{
+    struct base_buf packed = BASE_BUF_INIT;
+    sqlite3_stmt *statement = NULL;
+    int rv;
+
+    configuration_pack(configuration, &packed);
+    if (sqlite3_prepare_v2(db->sqlite,
+                           "INSERT OR REPLACE INTO snapshot(id, idx, term,"
+                           " configuration_index, configuration)"
+                           " VALUES(1, ?1, ?2, ?3, ?4)",
+                           -1, &statement, NULL) != SQLITE_OK) {
+        rv = db_error(db, "snapshot");
+    } else {
+        bind_u64(statement, 1, index);
+        bind_u64(statement, 2, term);
+        bind_u64(statement, 3, configuration_index);
+        sqlite3_bind_blob64(statement, 4, base_buf_data(&packed),
+                            base_buf_len(&packed), SQLITE_STATIC);
+        rv = run(db, statement);
+    }
+    sqlite3_finalize(statement);
+    base_buf_close(&packed);
+    return rv;
+}
+
+int db_snapshot_finished(struct raft_db *db, raft_index index, raft_term term,
+                         raft_index configuration_index,
+                         const struct raft_configuration *configuration,
+                         raft_index keep_after)
+{
+    int rv = run(db, db->begin);
+
+    if (rv == 0)
+        rv = set_snapshot(db, index, term, configuration_index, configuration);
+    if (rv == 0 && term_at(db, index) == term) {
+        rv = delete_until(db, keep_after < index ? keep_after : index);
+    } else if (rv == 0) {
+        rv = truncate(db, 1);
+        db->last_index = index;
+    }
+    if (rv == 0)
+        rv = run(db, db->commit);
+    if (db->last_index < index)
+        db->last_index = index;
+    return rv;
+}
+
+int db_checkpoint(struct raft_db *db)
+{
+    int code = sqlite3_wal_checkpoint_v2(
+        db->sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
+    /* Busy is not an error: the next one gets further. */
+    return code == SQLITE_OK || code == SQLITE_BUSY
+               ? 0
+               : db_error(db, "checkpoint");
+}
+
+int db_give_back(struct raft_db *db, int pages, bool *more)
+{
+    sqlite3_stmt *statement = NULL;
+    char sql[64];
+    int rv;
+
+    *more = false;
+    if (sqlite3_prepare_v2(db->sqlite, "PRAGMA freelist_count", -1, &statement,
+                           NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        *more = sqlite3_column_int(statement, 0) > pages;
+    sqlite3_finalize(statement);
+    snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%d)", pages);
+    rv = execute(db, sql);
+    return rv;
+}

@@ -1,0 +1,52 @@
+/*
+ * The database of one server: its tables, its statements, one transaction a
+ * batch of writes. Blocks; one thread at a time.
+ */
+#ifndef LIBRAFT_SQLITE_DB_H
+#define LIBRAFT_SQLITE_DB_H
+
+#include <sqlite3.h>
+
+#include "base/buf.h"
+#include "raft/storage.h"
+#include "storage_queue.h"
+
+struct raft_db {
+    sqlite3 *sqlite;
+    sqlite3_stmt *begin, *commit, *rollback;
+    sqlite3_stmt *insert_rows, *set_state;
+    sqlite3_stmt *delete_from, *row_before, *shorten_row, *delete_below,
+        *log_end;
+    struct base_buf row;  /* packed entries of the row being gathered */
+    raft_index row_first; /* 0: none */
+    raft_index row_last;
+    raft_term term;
+    char voted_for[RAFT_ID_MAX];
+    raft_index last_index; /* of the log and the snapshot */
+    int wal_pages;         /* as of the last commit */
+    struct base_log *log;
+};
+
+/** Opens or makes path for server_id. On an error *why gets a sentence
+ * (base_free). */
+int db_open(struct raft_db *db, const char *path, const char *server_id,
+            struct base_log *log, char **why);
+void db_close(struct raft_db *db);
+
+/** All writes of the list in one transaction, durable when it returns 0. */
+int db_commit_writes(struct raft_db *db, const struct storage_op_list *writes);
+/** Reads what is there into stored. */
+int db_load(struct raft_db *db, struct raft_stored *stored);
+/** Records a finished snapshot and drops the log before it, in one
+ * transaction. */
+int db_snapshot_finished(struct raft_db *db, raft_index index, raft_term term,
+                         raft_index configuration_index,
+                         const struct raft_configuration *configuration,
+                         raft_index keep_after);
+/** Moves the write-ahead log into the database, as far as readers allow. */
+int db_checkpoint(struct raft_db *db);
+/** Gives up to pages unused pages back to the file system; *more says whether
+ * there are some left. */
+int db_give_back(struct raft_db *db, int pages, bool *more);
+
+#endif

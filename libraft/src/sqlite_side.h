@@ -1,0 +1,44 @@
+/*
+ * The side record: what the database must at least show. A bit flipped in
+ * SQLite's write-ahead log silently ends the log there, and every later commit
+ * is gone, votes too; only something kept elsewhere can tell.
+ *
+ * Two slots of 512 bytes, 4,096 apart, written in turn: a torn write spoils
+ * one and leaves the other. A slot:
+ *
+ *   0   8  "isthsid1"
+ *   8   8  sequence number; the higher valid one counts
+ *   16  8  term
+ *   24  64 vote, NUL-padded
+ *   88  8  last index
+ *   96  4  CRC-32C of bytes 0 to 95
+ *
+ * Threads: one at a time; blocks.
+ */
+#ifndef LIBRAFT_SQLITE_SIDE_H
+#define LIBRAFT_SQLITE_SIDE_H
+
+#include "raft/types.h"
+
+struct side_record {
+    raft_term term;
+    char voted_for[RAFT_ID_MAX];
+    raft_index last_index;
+};
+
+struct side_file {
+    int fd;
+    uint64_t sequence;
+    struct side_record record; /* newest */
+    bool found;                /* there was one at opening */
+};
+
+/** Opens or makes the file. 0 or a negative error of libbase. A file with no
+ * valid slot is RAFT_ECORRUPT, unless it was never written. */
+int side_open(struct side_file *side, const char *path);
+/** Writes the other slot; with sync, returns after it is on the disk. */
+int side_write(struct side_file *side, const struct side_record *record,
+               bool sync);
+void side_close(struct side_file *side);
+
+#endif

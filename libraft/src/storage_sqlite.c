@@ -1,0 +1,385 @@
+/*
+ * The storage of a real server: raft.db, the side record and a lock in one
+ * folder. Writes go to the log worker in batches, each one transaction; the
+ * write-ahead log is moved into the database on the bulk worker, so that what
+ * is left for the log worker to move is small.
+ */
+#include "raft/storage_sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "sqlite_db.h"
+#include "sqlite_side.h"
+
+/* 4 MiB of write-ahead log: moving it takes a few milliseconds, on bulk. */
+#define CHECKPOINT_PAGES 1000
+
+struct storage_sqlite {
+    struct raft_storage storage; /* first */
+    struct base_log log;
+    int lock_fd;
+    struct raft_db db;        /* the log worker's */
+    struct raft_db bulk_db;   /* the bulk worker's */
+    struct side_file side;
+    struct storage_queue *queue;
+    struct storage_queue *bulk;
+    bool checkpointing;
+};
+
+static struct storage_sqlite *sqlite_of(struct raft_storage *storage)
+{
+    return BASE_CONTAINER_OF(storage, struct storage_sqlite, storage);
+}
+
+/* ---- on the log worker ---- */
+
+static struct side_record record_now(const struct storage_sqlite *sqlite)
+{
+    struct side_record record;
+
+    memset(&record, 0, sizeof(record));
+    record.term = sqlite->db.term;
+    memcpy(record.voted_for, sqlite->db.voted_for, sizeof(record.voted_for));
+    record.last_index = sqlite->db.last_index;
+    return record;
+}
+
+/* Before the log gets shorter, the side record has to promise less: else a
+ * crash between the two would look like a loss. */
+static int side_before(struct storage_sqlite *sqlite,
+                       const struct storage_op_list *writes)
+{
+    struct side_record record = sqlite->side.record;
+    const struct storage_op *op;
+    bool lower = false;
+
+    STAILQ_FOREACH(op, writes, next) {
+        raft_index from = op->write->truncate_from;
+
+        if (from != 0 && record.last_index >= from) {
+            record.last_index = from - 1;
+            lower = true;
+        }
+    }
+    return lower ? side_write(&sqlite->side, &record, true) : 0;
+}
+
+/* A vote is synced there too before it is answered; an append only written:
+ * that survives the process, and checkpoints sync it. */
+static int side_after(struct storage_sqlite *sqlite,
+                      const struct storage_op_list *writes)
+{
+    struct side_record record = record_now(sqlite);
+    const struct storage_op *op;
+    bool sync = false;
+
+    STAILQ_FOREACH(op, writes, next)
+        sync = sync || op->write->set_vote;
+    return side_write(&sqlite->side, &record, sync);
+}
+
+static int commit(void *storage, const struct storage_op_list *writes)
+{
+    struct storage_sqlite *sqlite = sqlite_of(storage);
+    int rv = side_before(sqlite, writes);
+
+    if (rv == 0)
+        rv = db_commit_writes(&sqlite->db, writes);
+    if (rv == 0)
+        rv = side_after(sqlite, writes);
+    return rv;
+}
+
+/* ---- checkpoints ---- */
+
+static int checkpoint_rest_run(void *storage, struct storage_op *op)
+{
+    struct storage_sqlite *sqlite = sqlite_of(storage);
+    struct side_record record = record_now(sqlite);
+    int rv = db_checkpoint(&sqlite->db);
+
+    (void)op;
+    __atomic_store_n(&sqlite->db.wal_pages, 0, __ATOMIC_RELAXED);
+    return rv < 0 ? rv : side_write(&sqlite->side, &record, true);
+}
+
+static void checkpoint_rest_done(void *arg, int status)
+{
+    struct storage_sqlite *sqlite = arg;
+
+    (void)status; /* fatal: the queue has failed */
+    sqlite->checkpointing = false;
+}
+
+static int checkpoint_bulk_run(void *storage, struct storage_op *op)
+{
+    (void)op;
+    return db_checkpoint(&sqlite_of(storage)->bulk_db);
+}
+
+/* Most is moved; what came meanwhile is the log worker's to finish, so that
+ * the write-ahead log can begin anew. */
+static void checkpoint_bulk_done(void *arg, int status)
+{
+    struct storage_sqlite *sqlite = arg;
+    struct storage_op *op;
+
+    if (status < 0)
+        base_log(&sqlite->log, BASE_LOG_ERROR, "checkpoint failed",
+                 kv_str("error", raft_strerror(status)));
+    BASE_NEW(op);
+    op->kind = STORAGE_OP_OTHER;
+    op->run = checkpoint_rest_run;
+    op->fatal = true;
+    op->done = checkpoint_rest_done;
+    op->arg = sqlite;
+    (void)storage_queue_push(sqlite->queue, op);
+}
+
+static void consider_checkpoint(struct storage_sqlite *sqlite)
+{
+    struct storage_op *op;
+
+    /* The count is the log worker's: read between its jobs or a little old,
+     * it only times the checkpoint. */
+    if (sqlite->checkpointing ||
+        __atomic_load_n(&sqlite->db.wal_pages, __ATOMIC_RELAXED) <
+            CHECKPOINT_PAGES)
+        return;
+    sqlite->checkpointing = true;
+    BASE_NEW(op);
+    op->kind = STORAGE_OP_OTHER;
+    op->run = checkpoint_bulk_run;
+    op->done = checkpoint_bulk_done;
+    op->arg = sqlite;
+    (void)storage_queue_push(sqlite->bulk, op);
+}
+
+/* ---- loading ---- */
+
+struct load_op {
+    struct storage_op op; /* first */
+    raft_storage_load_fn done;
+    struct raft_stored *stored;
+};
+
+/* What the side record promises and the database does not show. The newer
+ * term and vote are believed wherever they are found. */
+static void compare_with_side(struct storage_sqlite *sqlite,
+                              struct raft_stored *stored)
+{
+    const struct side_record *side = &sqlite->side.record;
+
+    if (!sqlite->side.found)
+        return;
+    if (side->last_index > sqlite->db.last_index ||
+        side->term > stored->term) {
+        base_log(&sqlite->log, BASE_LOG_ERROR,
+                 "raft.db shows less than its side record",
+                 kv_uint("term", stored->term), kv_uint("side_term", side->term),
+                 kv_uint("last_index", sqlite->db.last_index),
+                 kv_uint("side_last_index", side->last_index));
+        stored->behind = true;
+    }
+    if (side->term > stored->term) {
+        stored->term = side->term;
+        memcpy(stored->voted_for, side->voted_for, sizeof(stored->voted_for));
+    }
+}
+
+static int load_run(void *storage, struct storage_op *op)
+{
+    struct storage_sqlite *sqlite = sqlite_of(storage);
+    struct load_op *load = BASE_CONTAINER_OF(op, struct load_op, op);
+    int rv;
+
+    BASE_NEW(load->stored);
+    rv = db_load(&sqlite->db, load->stored);
+    if (rv == 0)
+        compare_with_side(sqlite, load->stored);
+    return rv;
+}
+
+static void load_tell(struct storage_op *op)
+{
+    struct load_op *load = BASE_CONTAINER_OF(op, struct load_op, op);
+    struct raft_stored shell;
+
+    if (op->status < 0) {
+        load->done(op->arg, op->status, NULL);
+        return;
+    }
+    shell = *load->stored;
+    base_free(load->stored);
+    load->stored = NULL;
+    load->done(op->arg, 0, &shell);
+}
+
+static void load_drop(struct storage_op *op)
+{
+    struct load_op *load = BASE_CONTAINER_OF(op, struct load_op, op);
+    size_t i;
+
+    if (load->stored == NULL)
+        return;
+    for (i = 0; i < load->stored->entry_count; i++)
+        base_free((void *)load->stored->entries[i].data);
+    base_free(load->stored->entries);
+    base_free(load->stored);
+}
+
+static int sqlite_load(struct raft_storage *storage, raft_storage_load_fn done,
+                       void *arg)
+{
+    struct load_op *load;
+
+    BASE_NEW(load);
+    load->op = (struct storage_op){.kind = STORAGE_OP_OTHER,
+                                   .run = load_run,
+                                   .tell = load_tell,
+                                   .drop = load_drop,
+                                   .fatal = true,
+                                   .arg = arg};
+    load->done = done;
+    return storage_queue_push(sqlite_of(storage)->queue, &load->op);
+}
+
+static int sqlite_write(struct raft_storage *storage,
+                        const struct raft_write *write,
+                        raft_storage_done_fn done, void *arg)
+{
+    struct storage_sqlite *sqlite = sqlite_of(storage);
+
+    consider_checkpoint(sqlite);
+    return storage_queue_write(sqlite->queue, write, done, arg);
+}
+
+/* ---- opening and closing ---- */
+
+static void sqlite_free(struct storage_sqlite *sqlite)
+{
+    if (sqlite->bulk_db.sqlite != NULL)
+        db_close(&sqlite->bulk_db);
+    if (sqlite->db.sqlite != NULL)
+        db_close(&sqlite->db);
+    side_close(&sqlite->side);
+    if (sqlite->lock_fd >= 0)
+        close(sqlite->lock_fd);
+    base_free(sqlite);
+}
+
+static void sqlite_close_storage(struct raft_storage *storage)
+{
+    struct storage_sqlite *sqlite = sqlite_of(storage);
+
+    storage_queue_close(sqlite->bulk);
+    storage_queue_close(sqlite->queue);
+    sqlite_free(sqlite);
+}
+
+/* A lock that belongs to the open file, so that it also keeps out another
+ * storage of this process, and goes with the process however that ends. */
+static int lock_folder(const char *folder, int *fd, char **why)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char *path = base_asprintf("%s/lock", folder);
+    int rv = 0;
+
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0) {
+        rv = base_error_from_errno(errno);
+        *why = base_asprintf("%s: %s", path, strerror(errno));
+    } else if (fcntl(*fd, F_OFD_SETLK, &lock) < 0) {
+        rv = RAFT_ELOCKED;
+        *why = base_asprintf("%s is held by another process", path);
+    }
+    base_free(path);
+    return rv;
+}
+
+static int open_side(struct storage_sqlite *sqlite, const char *folder,
+                     char **why)
+{
+    char *path = base_asprintf("%s/side", folder);
+    int rv = side_open(&sqlite->side, path);
+
+    if (rv < 0)
+        *why = base_asprintf("%s: %s", path, raft_strerror(rv));
+    base_free(path);
+    return rv;
+}
+
+/* New files are there after a power loss only if their folder is synced. */
+static int sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rv = 0;
+
+    if (fd < 0 || fsync(fd) < 0)
+        rv = base_error_from_errno(errno);
+    if (fd >= 0)
+        close(fd);
+    return rv;
+}
+
+static int open_files(struct storage_sqlite *sqlite, const char *folder,
+                      const char *server_id, char **why)
+{
+    char *path = base_asprintf("%s/raft.db", folder);
+    int rv = lock_folder(folder, &sqlite->lock_fd, why);
+
+    if (rv == 0)
+        rv = db_open(&sqlite->db, path, server_id, &sqlite->log, why);
+    if (rv == 0)
+        rv = db_open(&sqlite->bulk_db, path, server_id, &sqlite->log, why);
+    if (rv == 0)
+        rv = open_side(sqlite, folder, why);
+    if (rv == 0) {
+        rv = sync_folder(folder);
+        if (rv < 0)
+            *why = base_asprintf("%s: cannot be synced", folder);
+    }
+    base_free(path);
+    return rv;
+}
+
+int raft_storage_sqlite_open(struct base_env *env, const char *folder,
+                             const char *server_id, struct raft_storage **out,
+                             char **why)
+{
+    static const struct raft_storage_ops ops = {.version = 1,
+                                                .load = sqlite_load,
+                                                .write = sqlite_write,
+                                                .close = sqlite_close_storage};
+    struct storage_sqlite *sqlite;
+    char *reason = NULL;
+    int rv;
+
+    *out = NULL;
+    BASE_NEW(sqlite);
+    sqlite->lock_fd = -1;
+    sqlite->side.fd = -1;
+    sqlite->log = base_log_named(&env->log, "raft");
+    sqlite->storage.ops = &ops;
+    sqlite->storage.env = env;
+    rv = open_files(sqlite, folder, server_id, &reason);
+    if (rv < 0) {
+        sqlite_free(sqlite);
+        if (why != NULL)
+            *why = reason;
+        else
+            base_free(reason);
+        return rv;
+    }
+    sqlite->queue = storage_queue_new(env, BASE_WORKER_LOG, &sqlite->storage,
+                                      commit);
+    sqlite->bulk =
+        storage_queue_new(env, BASE_WORKER_BULK, &sqlite->storage, NULL);
+    *out = &sqlite->storage;
+    return 0;
+}

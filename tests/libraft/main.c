@@ -1,0 +1,11 @@
+/* The test binary of libraft. */
+#include "suite.h"
+
+Suite *node_suite(void);
+
+int main(void)
+{
+    Suite *(*const suites[])(void) = {node_suite};
+
+    return suite_main(suites, sizeof(suites) / sizeof(suites[0]));
+}

@@ -1,0 +1,475 @@
+/* Nodes in the simulator: elections, replication, crashes, partitions. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cluster.h"
+#include "suite.h"
+
+static const unsigned sizes[] = {1, 3, 5};
+
+START_TEST(a_cluster_elects_and_commits)
+{
+    struct cluster *cluster = cluster_new(1, sizes[_i], sizes[_i]);
+
+    ck_assert(cluster_run_until_leader(cluster, 10000));
+    ck_assert(cluster_commit(cluster, 100, 10000));
+    ck_assert(cluster_run_until_converged(cluster, 5000));
+    ck_assert_uint_eq(cluster->servers[0].state_count, 100);
+    cluster_free(cluster);
+}
+END_TEST
+
+START_TEST(a_single_server_leads_at_once)
+{
+    struct cluster *cluster = cluster_new(2, 1, 1);
+
+    ck_assert(cluster_run_until_leader(cluster, 100));
+    cluster_free(cluster);
+}
+END_TEST
+
+START_TEST(everything_acknowledged_survives_a_crash_of_all)
+{
+    unsigned count = sizes[_i];
+    struct cluster *cluster = cluster_new(3, count, count);
+    uint64_t acked;
+    unsigned i;
+
+    ck_assert(cluster_commit(cluster, 200, 20000));
+    acked = cluster->counts.acked;
+    for (i = 0; i < count; i++)
+        cluster_crash(cluster, i);
+    for (i = 0; i < count; i++)
+        cluster_start(cluster, i);
+    ck_assert(cluster_run_until_leader(cluster, 20000));
+    ck_assert(cluster_run_until_converged(cluster, 5000));
+    ck_assert_uint_ge(cluster->servers[0].state_count, acked);
+    cluster_free(cluster);
+}
+END_TEST
+
+START_TEST(a_crashed_leader_is_replaced_and_catches_up)
+{
+    struct cluster *cluster = cluster_new(4, 3, 3);
+    unsigned old;
+
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    old = (unsigned)cluster_leader(cluster);
+    cluster_crash(cluster, old);
+    ck_assert(cluster_commit(cluster, 50, 10000));
+    cluster_start(cluster, old);
+    ck_assert(cluster_run_until_converged(cluster, 10000));
+    ck_assert_uint_ge(cluster->servers[old].state_count, 60);
+    cluster_free(cluster);
+}
+END_TEST
+
+START_TEST(a_leader_cut_off_steps_down_and_its_tail_is_replaced)
+{
+    struct cluster *cluster = cluster_new(5, 5, 5);
+    const struct raft *core;
+    unsigned old;
+
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    old = (unsigned)cluster_leader(cluster);
+    cluster_isolate(cluster, old, true);
+    ck_assert_int_eq(cluster_propose(cluster, old, 32), 0);
+    cluster_run_ms(cluster, 2500);
+    core = cluster_core(cluster, old);
+    ck_assert_int_ne(raft_role(core), RAFT_LEADER); /* check-quorum */
+    ck_assert_uint_eq(cluster->proposals_open, 0);  /* it was told */
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    cluster_heal(cluster);
+    ck_assert(cluster_run_until_converged(cluster, 10000));
+    ck_assert_uint_gt(cluster->counts.truncations, 0);
+    ck_assert_uint_eq(cluster->servers[old].state_count, 20);
+    cluster_free(cluster);
+}
+END_TEST
+
+/* Pre-vote: one that was away comes back without raising anybody's term. */
+START_TEST(who_returns_disturbs_no_leader)
+{
+    struct cluster *cluster = cluster_new(6, 3, 3);
+    raft_term term;
+    unsigned leader, away;
+
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    leader = (unsigned)cluster_leader(cluster);
+    term = raft_current_term(cluster_core(cluster, leader));
+    away = (leader + 1) % 3;
+    cluster_isolate(cluster, away, true);
+    cluster_run_ms(cluster, 20000);
+    cluster_heal(cluster);
+    cluster_run_ms(cluster, 5000);
+    ck_assert_int_eq(cluster_leader(cluster), (int)leader);
+    ck_assert_uint_eq(raft_current_term(cluster_core(cluster, leader)), term);
+    ck_assert_uint_eq(raft_current_term(cluster_core(cluster, away)), term);
+    cluster_free(cluster);
+}
+END_TEST
+
+/* One way only: a follower that hears nothing but can be heard must not win
+ * against a leader that works for everybody else. */
+START_TEST(a_deaf_follower_disturbs_no_leader)
+{
+    struct cluster *cluster = cluster_new(7, 3, 3);
+    raft_term term;
+    unsigned leader, deaf;
+
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    leader = (unsigned)cluster_leader(cluster);
+    term = raft_current_term(cluster_core(cluster, leader));
+    deaf = (leader + 1) % 3;
+    cluster_cut_one_way(cluster, leader, deaf, true);
+    cluster_run_ms(cluster, 10000);
+    ck_assert(cluster_commit(cluster, 10, 2000));
+    ck_assert_int_eq(cluster_leader(cluster), (int)leader);
+    ck_assert_uint_eq(raft_current_term(cluster_core(cluster, leader)), term);
+    cluster_heal(cluster);
+    ck_assert(cluster_run_until_converged(cluster, 10000));
+    cluster_free(cluster);
+}
+END_TEST
+
+/* A leader that can speak and hears nobody must go. */
+START_TEST(a_deaf_leader_steps_down)
+{
+    struct cluster *cluster = cluster_new(8, 3, 3);
+    unsigned leader;
+
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    leader = (unsigned)cluster_leader(cluster);
+    cluster_cut_one_way(cluster, (leader + 1) % 3, leader, true);
+    cluster_cut_one_way(cluster, (leader + 2) % 3, leader, true);
+    cluster_run_ms(cluster, 5000);
+    ck_assert_int_ne(raft_role(cluster_core(cluster, leader)), RAFT_LEADER);
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    cluster_heal(cluster);
+    ck_assert(cluster_run_until_converged(cluster, 10000));
+    cluster_free(cluster);
+}
+END_TEST
+
+START_TEST(loss_and_duplicates_only_slow_it_down)
+{
+    struct cluster *cluster = cluster_new(9, 3, 3);
+
+    cluster->loss_ppm = 200000;
+    cluster->duplicate_ppm = 100000;
+    ck_assert(cluster_commit(cluster, 100, 120000));
+    cluster_heal(cluster);
+    ck_assert(cluster_run_until_converged(cluster, 10000));
+    cluster_free(cluster);
+}
+END_TEST
+
+START_TEST(without_a_majority_nothing_is_acknowledged)
+{
+    struct cluster *cluster = cluster_new(10, 3, 3);
+    uint64_t acked;
+    unsigned leader;
+
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    acked = cluster->counts.acked;
+    leader = (unsigned)cluster_leader(cluster);
+    cluster_crash(cluster, (leader + 1) % 3);
+    cluster_crash(cluster, (leader + 2) % 3);
+    (void)cluster_propose(cluster, leader, 32);
+    cluster_run_ms(cluster, 10000);
+    ck_assert_uint_eq(cluster->counts.acked, acked);
+    ck_assert_int_eq(cluster_leader(cluster), -1);
+    cluster_start(cluster, (leader + 1) % 3);
+    ck_assert(cluster_commit(cluster, 10, 20000));
+    cluster_free(cluster);
+}
+END_TEST
+
+static int fail_write(void *arg)
+{
+    return *(bool *)arg ? RAFT_ESTORAGE : 0;
+}
+
+/* A failed write is final: the server stops, the others go on. */
+START_TEST(a_leader_whose_disk_fails_stops)
+{
+    struct cluster *cluster = cluster_new(11, 3, 3);
+    bool failing = true;
+    struct raft_memory_faults faults = {fail_write, &failing};
+    struct raft_status status;
+    unsigned leader;
+
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    leader = (unsigned)cluster_leader(cluster);
+    raft_memory_disk_set_faults(cluster->servers[leader].disk, &faults);
+    ck_assert_int_eq(cluster_propose(cluster, leader, 32), 0);
+    cluster_run_ms(cluster, 100);
+    ck_assert(cluster->servers[leader].fatal);
+    ck_assert_uint_eq(cluster->proposals_open, 0);
+    ck_assert_int_eq(cluster_propose(cluster, leader, 32), RAFT_ESTOPPED);
+    raft_node_status(cluster->servers[leader].node, &status);
+    ck_assert(status.stopped);
+    ck_assert_int_eq(status.role, RAFT_FOLLOWER);
+    ck_assert(cluster_commit(cluster, 10, 20000));
+    ck_assert_int_ne(cluster_leader(cluster), (int)leader);
+    cluster_free(cluster);
+}
+END_TEST
+
+/* An entry damaged on the disk is found by its checksum, and a server that
+ * lost what it promised takes no part in votes. */
+START_TEST(a_damaged_entry_is_found_and_not_served)
+{
+    struct cluster *cluster = cluster_new(12, 3, 3);
+    struct raft_status status;
+    unsigned victim;
+
+    ck_assert(cluster_commit(cluster, 50, 10000));
+    ck_assert(cluster_run_until_converged(cluster, 5000));
+    victim = ((unsigned)cluster_leader(cluster) + 1) % 3;
+    cluster_crash(cluster, victim);
+    ck_assert(raft_memory_disk_flip_bit(cluster->servers[victim].disk, 20, 77));
+    cluster_start(cluster, victim);
+    ck_assert(cluster_commit(cluster, 20, 10000));
+    raft_node_status(cluster->servers[victim].node, &status);
+    ck_assert(status.behind);
+    ck_assert_uint_le(status.applied_index, 20);
+    /* It gives no vote: without the leader the last one is alone. */
+    cluster_crash(cluster, (unsigned)cluster_leader(cluster));
+    ck_assert(!cluster_run_until_leader(cluster, 20000) ||
+              cluster_leader(cluster) < 0);
+    cluster_free(cluster);
+}
+END_TEST
+
+static void read_done(void *arg, int status)
+{
+    *(int *)arg = status;
+}
+
+START_TEST(a_read_barrier_confirms_leadership)
+{
+    struct cluster *cluster = cluster_new(13, 3, 3);
+    int status = 1;
+    unsigned leader;
+
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    leader = (unsigned)cluster_leader(cluster);
+    ck_assert_int_eq(raft_node_read_barrier(cluster->servers[leader].node,
+                                            read_done, &status),
+                     0);
+    ck_assert_int_eq(status, 1); /* never inside the call */
+    cluster_run_ms(cluster, 50);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(
+        raft_node_read_barrier(cluster->servers[(leader + 1) % 3].node,
+                               read_done, &status),
+        RAFT_ENOTLEADER);
+
+    /* Cut off, it cannot confirm, and says so when it steps down. */
+    status = 1;
+    cluster_isolate(cluster, leader, true);
+    ck_assert_int_eq(raft_node_read_barrier(cluster->servers[leader].node,
+                                            read_done, &status),
+                     0);
+    cluster_run_ms(cluster, 3000);
+    ck_assert_int_eq(status, RAFT_ENOTLEADER);
+    cluster_free(cluster);
+}
+END_TEST
+
+START_TEST(a_second_bootstrap_is_refused)
+{
+    struct cluster *cluster = cluster_new(14, 1, 1);
+    struct raft_configuration none = {0};
+
+    ck_assert_int_eq(raft_node_bootstrap(cluster->servers[0].node,
+                                         &cluster->configuration, NULL, NULL),
+                     RAFT_EEXIST);
+    ck_assert_int_eq(
+        raft_node_bootstrap(cluster->servers[0].node, &none, NULL, NULL),
+        RAFT_EINVAL);
+    cluster_free(cluster);
+}
+END_TEST
+
+/* Who frees a node inside one of its callbacks gets away with it. */
+struct freer {
+    struct cluster *cluster;
+    bool called;
+};
+
+static void free_inside(void *arg, int status, raft_index index, void *result)
+{
+    struct freer *freer = arg;
+    struct cluster_server *server = &freer->cluster->servers[0];
+    struct raft_node *node = server->node;
+
+    (void)index;
+    (void)result;
+    if (!freer->called)
+        ck_assert_int_eq(status, 0);
+    else
+        ck_assert_int_eq(status, RAFT_ESTOPPED);
+    freer->called = true;
+    server->node = NULL;
+    raft_node_free(node);
+}
+
+START_TEST(a_callback_may_free_the_node)
+{
+    struct cluster *cluster = cluster_new(15, 1, 1);
+    struct freer freer = {cluster, false};
+    int i;
+
+    ck_assert(cluster_run_until_leader(cluster, 1000));
+    for (i = 0; i < 3; i++)
+        ck_assert_int_eq(raft_node_propose(cluster->servers[0].node, "x", 1,
+                                           free_inside, &freer),
+                         0);
+    cluster_run_ms(cluster, 1000);
+    ck_assert(freer.called);
+    cluster_free(cluster);
+}
+END_TEST
+
+START_TEST(hostile_bytes_are_refused)
+{
+    struct cluster *cluster = cluster_new(16, 3, 3);
+    uint8_t garbage[512];
+    unsigned round, i;
+
+    ck_assert(cluster_commit(cluster, 5, 10000));
+    for (round = 0; round < 2000; round++) {
+        size_t len = base_sim_random_below(cluster->sim, sizeof(garbage));
+
+        for (i = 0; i < len; i++)
+            garbage[i] = (uint8_t)base_sim_random_below(cluster->sim, 256);
+        raft_node_receive(cluster->servers[0].node, garbage, len);
+    }
+    ck_assert(cluster_commit(cluster, 5, 10000));
+    cluster_free(cluster);
+}
+END_TEST
+
+static void receive(struct cluster *cluster, unsigned server,
+                    const struct raft_message *message, const char *cluster_id)
+{
+    struct base_buf packed = BASE_BUF_INIT;
+
+    raft_message_pack(message, cluster_id, &packed);
+    raft_node_receive(cluster->servers[server].node, base_buf_data(&packed),
+                      base_buf_len(&packed));
+    base_buf_close(&packed);
+}
+
+START_TEST(strangers_and_far_terms_are_refused)
+{
+    struct cluster *cluster = cluster_new(17, 3, 3);
+    struct raft_message message = {.type = RAFT_MESSAGE_APPEND_REPLY};
+    struct raft_status status;
+    char ours[RAFT_ID_MAX];
+    unsigned leader;
+    raft_term term;
+
+    ck_assert(cluster_commit(cluster, 5, 10000));
+    leader = (unsigned)cluster_leader(cluster);
+    raft_node_status(cluster->servers[leader].node, &status);
+    memcpy(ours, status.cluster_id, sizeof(ours));
+    term = status.term;
+    strcpy(message.to, cluster->servers[leader].id);
+    strcpy(message.from, "nobody");
+    message.term = term + 10;
+    receive(cluster, leader, &message, ours); /* unknown server */
+    strcpy(message.from, cluster->servers[(leader + 1) % 3].id);
+    receive(cluster, leader, &message, "other"); /* another cluster */
+    strcpy(message.to, "s9");
+    receive(cluster, leader, &message, ours); /* not for us */
+    strcpy(message.to, cluster->servers[leader].id);
+    message.term = term + RAFT_TERM_JUMP_MAX + 1;
+    receive(cluster, leader, &message, ours); /* far future */
+    message.term = term;
+    message.u.append_reply.match = 1u << 30;
+    receive(cluster, leader, &message, ours); /* acks what is not there */
+    raft_node_status(cluster->servers[leader].node, &status);
+    ck_assert_uint_eq(status.term, term);
+    ck_assert_int_eq(status.role, RAFT_LEADER);
+    ck_assert_uint_lt(status.commit_index, 1u << 30);
+    cluster_free(cluster);
+}
+END_TEST
+
+/* Random faults, all invariants after every event, then quiet: it must
+ * converge. `make sim` runs thousands of these. */
+START_TEST(random_faults_break_no_invariant)
+{
+    struct cluster *cluster = cluster_new((uint64_t)_i + 100, 5, 5);
+    unsigned round;
+
+    for (round = 0; round < 60; round++) {
+        unsigned victim = (unsigned)base_sim_random_below(cluster->sim, 5);
+        unsigned other = (unsigned)base_sim_random_below(cluster->sim, 5);
+        int leader = cluster_leader(cluster);
+
+        switch (base_sim_random_below(cluster->sim, 6)) {
+        case 0:
+            cluster_crash(cluster, victim);
+            break;
+        case 1:
+        case 2:
+            cluster_start(cluster, victim);
+            break;
+        case 3:
+            if (victim != other)
+                cluster_cut_one_way(cluster, victim, other, true);
+            break;
+        case 4:
+            cluster_heal(cluster);
+            break;
+        default:
+            cluster->loss_ppm = 100000;
+        }
+        if (leader >= 0) {
+            (void)cluster_propose(cluster, (unsigned)leader, 64);
+            (void)cluster_propose(cluster, (unsigned)leader, 64);
+        }
+        cluster_run_ms(cluster, base_sim_random_below(cluster->sim, 1000));
+    }
+    cluster_heal(cluster);
+    for (round = 0; round < 5; round++)
+        cluster_start(cluster, round);
+    ck_assert(cluster_commit(cluster, 5, 30000));
+    ck_assert(cluster_run_until_converged(cluster, 10000));
+    cluster_free(cluster);
+}
+END_TEST
+
+Suite *node_suite(void)
+{
+    Suite *suite = suite_create("node");
+    TCase *tcase = tcase_create("node");
+
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, a_cluster_elects_and_commits, 0, 3);
+    tcase_add_test(tcase, a_single_server_leads_at_once);
+    tcase_add_loop_test(tcase, everything_acknowledged_survives_a_crash_of_all,
+                        0, 3);
+    tcase_add_test(tcase, a_crashed_leader_is_replaced_and_catches_up);
+    tcase_add_test(tcase,
+                   a_leader_cut_off_steps_down_and_its_tail_is_replaced);
+    tcase_add_test(tcase, who_returns_disturbs_no_leader);
+    tcase_add_test(tcase, a_deaf_follower_disturbs_no_leader);
+    tcase_add_test(tcase, a_deaf_leader_steps_down);
+    tcase_add_test(tcase, loss_and_duplicates_only_slow_it_down);
+    tcase_add_test(tcase, without_a_majority_nothing_is_acknowledged);
+    tcase_add_test(tcase, a_leader_whose_disk_fails_stops);
+    tcase_add_test(tcase, a_damaged_entry_is_found_and_not_served);
+    tcase_add_test(tcase, a_read_barrier_confirms_leadership);
+    tcase_add_test(tcase, a_second_bootstrap_is_refused);
+    tcase_add_test(tcase, a_callback_may_free_the_node);
+    tcase_add_test(tcase, hostile_bytes_are_refused);
+    tcase_add_test(tcase, strangers_and_far_terms_are_refused);
+    tcase_add_loop_test(tcase, random_faults_break_no_invariant, 0, 10);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
