@@ -291,7 +291,6 @@ struct sim_gateway *sim_gateway_new(struct sim_dc *dc)
     struct proxy_config proxy = {0};
     struct rpc_dialer_config dialer = {.datacenter = dc->name,
                                        .domain = SIM_DOMAIN,
-                                       .federation = true,
                                        .verify_server_hostname = true};
     struct rpc_pool_config pool = {0};
     struct base_addr addrs[2];
