@@ -125,5 +125,7 @@ int tls_handshake_on_alpn(SSL *ssl, const unsigned char **out,
 struct base_stream *tls_stream_new(struct tls_link *link);
 void tls_stream_watch(struct base_stream *stream, void (*freed)(void *arg),
                       void *arg);
+/** True if the handshake resumed a session; for tests. */
+bool tls_stream_resumed(const struct base_stream *stream);
 
 #endif

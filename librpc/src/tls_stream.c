@@ -317,3 +317,8 @@ void tls_stream_watch(struct base_stream *stream, void (*freed)(void *arg),
     ts->freed = freed;
     ts->freed_arg = arg;
 }
+
+bool tls_stream_resumed(const struct base_stream *stream)
+{
+    return SSL_session_reused(tls_stream_of(stream)->link->ssl) == 1;
+}

@@ -168,12 +168,11 @@ static void add_names(X509 *cert, X509 *issuer, const char *const *names)
         add_extension(cert, issuer, NID_subject_alt_name, text);
 }
 
-struct certs_pair certs_leaf(struct certs_ca *ca, const char *const *names,
-                             int days)
+static struct certs_pair new_leaf(struct certs_ca *ca, const char *cn,
+                                  const char *const *names, int days)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = new_cert(key, names[0] != NULL ? names[0] : "nobody",
-                          ca->serial++, days);
+    X509 *cert = new_cert(key, cn, ca->serial++, days);
     struct certs_pair pair;
 
     X509_set_issuer_name(cert, X509_get_subject_name(ca->cert));
@@ -185,6 +184,19 @@ struct certs_pair certs_leaf(struct certs_ca *ca, const char *const *names,
     X509_free(cert);
     EVP_PKEY_free(key);
     return pair;
+}
+
+struct certs_pair certs_leaf(struct certs_ca *ca, const char *const *names,
+                             int days)
+{
+    return new_leaf(ca, names[0], names, days);
+}
+
+struct certs_pair certs_leaf_cn(struct certs_ca *ca, const char *name)
+{
+    const char *none = NULL;
+
+    return new_leaf(ca, name, &none, 30);
 }
 
 const char *certs_bundle(struct certs *certs, const struct certs_ca *a,

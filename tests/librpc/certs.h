@@ -25,6 +25,8 @@ struct certs_pair {
 /** A leaf with the names (NULL at the end). days < 0: it ended that long ago. */
 struct certs_pair certs_leaf(struct certs_ca *ca, const char *const *names,
                              int days);
+/** A leaf with a common name and no other names. */
+struct certs_pair certs_leaf_cn(struct certs_ca *ca, const char *name);
 /** A file with that content. */
 const char *certs_file(struct certs *certs, const char *name,
                        const char *content);
