@@ -24,10 +24,10 @@
 
 /* What ml_reader_feed() says when there is no error. */
 enum ml_reader_status {
-    ML_READER_MORE,  /* needs input */
-    ML_READER_AGAIN, /* has worked long enough: call again soon */
-    ML_READER_WAIT,  /* reserve() had no room: call again when there is */
-    ML_READER_DONE   /* the message is whole */
+    ML_READER_MORE = 1, /* needs input */
+    ML_READER_AGAIN,    /* has worked long enough: call again soon */
+    ML_READER_WAIT,     /* reserve() had no room: call again when there is */
+    ML_READER_DONE      /* the message is whole */
 };
 
 /** What its owner does. Each returns 0, an error that ends the reading, or
