@@ -2,10 +2,12 @@
 #include "suite.h"
 
 Suite *node_suite(void);
+Suite *storage_sqlite_suite(void);
 
 int main(void)
 {
-    Suite *(*const suites[])(void) = {node_suite};
+    Suite *(*const suites[])(void) = {node_suite,
+                                           storage_sqlite_suite};
 
     return suite_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
