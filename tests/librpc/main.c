@@ -6,11 +6,12 @@ Suite *listener_suite(void);
 Suite *peer_frames_suite(void);
 Suite *protocol_suite(void);
 Suite *sni_suite(void);
+Suite *tls_stream_suite(void);
 Suite *tls_suite(void);
 
 static Suite *(*const suites[])(void) = {
     protocol_suite, frame_suite, sni_suite,
-    tls_suite,      listener_suite, calls_suite, peer_frames_suite,
+    tls_suite,      tls_stream_suite, listener_suite, calls_suite, peer_frames_suite,
 };
 
 int main(void)

@@ -4,142 +4,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "meeting.h"
 #include "tls_priv.h"
-#include "world.h"
 
 Suite *tls_suite(void);
-
-/* ---- a handshake between two objects over loopback ---- */
-
-struct end {
-    struct base_stream *stream;
-    bool done;
-    int status;
-    char *why;
-    struct rpc_peer peer;
-};
-
-struct meeting {
-    struct world *world;
-    struct rpc_tls *server_tls;
-    struct rpc_tls *client_tls;
-    const char *alpns[4];
-    bool alpn_required;
-    struct base_listener *listener;
-    struct base_addr addr;
-    struct end server;
-    struct end client;
-};
-
-static void on_secure(void *arg, int status, const char *why,
-                      struct base_stream *stream, const struct rpc_peer *peer)
-{
-    struct end *end = arg;
-
-    ck_assert_int_eq(status == 0, stream != NULL);
-    ck_assert_int_eq(status != 0, why != NULL);
-    end->done = true;
-    end->status = status;
-    end->why = base_strdup(why);
-    end->stream = stream;
-    if (peer != NULL)
-        end->peer = *peer;
-}
-
-static void on_accept(void *arg, struct base_stream *stream)
-{
-    struct meeting *meeting = arg;
-    struct rpc_secure secure = rpc_tls_secure(meeting->server_tls);
-
-    ck_assert_int_eq(secure.ops->server(secure.ctx, stream, meeting->alpns,
-                                        meeting->alpn_required, 5000,
-                                        on_secure, &meeting->server, NULL),
-                     0);
-}
-
-static struct meeting *meeting_new(struct world *world, struct rpc_tls *server,
-                                   struct rpc_tls *client)
-{
-    struct meeting *meeting;
-
-    BASE_NEW(meeting);
-    meeting->world = world;
-    meeting->server_tls = server;
-    meeting->client_tls = client;
-    ck_assert_int_eq(base_net_listen(world->server.net, &world->server.addr,
-                                     on_accept, meeting, &meeting->listener),
-                     0);
-    base_net_listener_addr(world->server.net, meeting->listener,
-                           &meeting->addr);
-    return meeting;
-}
-
-static void end_close(struct end *end)
-{
-    if (end->stream != NULL)
-        base_stream_close(end->stream);
-    base_free(end->why);
-    *end = (struct end){0};
-}
-
-static void meeting_part(struct meeting *meeting)
-{
-    end_close(&meeting->server);
-    end_close(&meeting->client);
-}
-
-static void meeting_free(struct meeting *meeting)
-{
-    meeting_part(meeting);
-    base_net_listener_close(meeting->world->server.net, meeting->listener);
-    base_free(meeting);
-}
-
-/* Both ends have their result afterwards. */
-static void meet(struct meeting *meeting, const char *name, bool verify_name,
-                 const char *alpn)
-{
-    struct rpc_secure secure = rpc_tls_secure(meeting->client_tls);
-    struct raw *raw;
-
-    meeting_part(meeting);
-    raw = raw_dial(meeting->world, &meeting->addr);
-    base_stream_set_events(raw->stream, NULL, NULL);
-    ck_assert_int_eq(secure.ops->client(secure.ctx, raw->stream, name,
-                                        verify_name, alpn, 5000, on_secure,
-                                        &meeting->client, NULL),
-                     0);
-    raw->stream = NULL;
-    raw_free(raw);
-    world_await_flag(meeting->world, &meeting->client.done);
-    world_await_flag(meeting->world, &meeting->server.done);
-}
-
-static struct rpc_tls *open_tls(struct world *world, const char *ca_file,
-                                const struct certs_pair *pair, bool verify)
-{
-    struct rpc_tls_config config = {.ca_file = ca_file,
-                                    .verify_incoming = verify,
-                                    .verify_outgoing = verify};
-    struct rpc_tls *tls;
-    char *why = NULL;
-
-    if (pair != NULL) {
-        config.cert_file = pair->cert_file;
-        config.key_file = pair->key_file;
-    }
-    ck_assert_msg(rpc_tls_new(&config, world->client.env, &tls, &why) == 0,
-                  "%s", why);
-    return tls;
-}
-
-static struct rpc_tls *tls_of(struct world *world, struct certs_ca *ca,
-                              const char *const *names)
-{
-    struct certs_pair pair = certs_leaf(ca, names, 30);
-
-    return open_tls(world, certs_ca_file(ca), &pair, true);
-}
 
 /* ---- files ---- */
 
@@ -206,7 +74,7 @@ START_TEST(our_own_names_and_end_are_known)
 {
     struct world *world = world_new(REAL);
     struct rpc_tls *tls =
-        tls_of(world, world->ca, NAMES("Server.dc1.consul", "localhost"));
+        meeting_tls(world, world->ca, NAMES("Server.dc1.consul", "localhost"));
     struct rpc_peer own;
     int64_t want = (int64_t)time(NULL) + 30 * 24 * 3600;
 
@@ -225,9 +93,9 @@ START_TEST(two_ends_know_each_other_afterwards)
 {
     struct world *world = world_new(REAL);
     struct rpc_tls *server =
-        tls_of(world, world->ca, SERVER_NAMES("s1", "dc1"));
+        meeting_tls(world, world->ca, SERVER_NAMES("s1", "dc1"));
     struct rpc_tls *client =
-        tls_of(world, world->ca, NAMES("client.dc1.consul"));
+        meeting_tls(world, world->ca, NAMES("client.dc1.consul"));
     struct meeting *meeting = meeting_new(world, server, client);
 
     meeting->alpns[0] = "isthmus/raft";
@@ -238,8 +106,7 @@ START_TEST(two_ends_know_each_other_afterwards)
     ck_assert_int_eq(meeting->server.status, 0);
     ck_assert_str_eq(meeting->client.peer.alpn, "isthmus/rpc-multi");
     ck_assert_str_eq(meeting->server.peer.alpn, "isthmus/rpc-multi");
-    ck_assert(rpc_peer_has_name(&meeting->client.peer,
-                                "s1.server.dc1.consul"));
+    ck_assert(rpc_peer_has_name(&meeting->client.peer, "s1.server.dc1.consul"));
     ck_assert(rpc_peer_has_name(&meeting->server.peer, "client.dc1.consul"));
     ck_assert(meeting->server.peer.secure);
     meeting_free(meeting);
@@ -271,8 +138,8 @@ START_TEST(the_servers_name_is_checked)
 {
     struct world *world = world_new(REAL);
     struct rpc_tls *server =
-        tls_of(world, world->ca, name_rows[_i].server_names);
-    struct rpc_tls *client = tls_of(world, world->ca, NAMES("client"));
+        meeting_tls(world, world->ca, name_rows[_i].server_names);
+    struct rpc_tls *client = meeting_tls(world, world->ca, NAMES("client"));
     struct meeting *meeting = meeting_new(world, server, client);
 
     meet(meeting, name_rows[_i].asked, name_rows[_i].verify_name, NULL);
@@ -294,12 +161,12 @@ START_TEST(a_common_name_is_no_name)
     struct world *world = world_new(REAL);
     struct certs_pair pair;
     struct rpc_tls *server;
-    struct rpc_tls *client = tls_of(world, world->ca, NAMES("client"));
+    struct rpc_tls *client = meeting_tls(world, world->ca, NAMES("client"));
     struct meeting *meeting;
 
     /* The helper makes the CN of the first name; this one has no others. */
     pair = certs_leaf_cn(world->ca, "server.dc1.consul");
-    server = open_tls(world, certs_ca_file(world->ca), &pair, true);
+    server = meeting_open_tls(world, certs_ca_file(world->ca), &pair, true);
     meeting = meeting_new(world, server, client);
     meet(meeting, "server.dc1.consul", true, NULL);
     ck_assert_int_eq(meeting->client.status, RPC_ENAME);
@@ -317,8 +184,8 @@ START_TEST(a_server_of_another_ca_is_refused)
 {
     struct world *world = world_new(REAL);
     struct rpc_tls *server =
-        tls_of(world, world->other_ca, SERVER_NAMES("s1", "dc1"));
-    struct rpc_tls *client = tls_of(world, world->ca, NAMES("client"));
+        meeting_tls(world, world->other_ca, SERVER_NAMES("s1", "dc1"));
+    struct rpc_tls *client = meeting_tls(world, world->ca, NAMES("client"));
     struct meeting *meeting = meeting_new(world, server, client);
 
     /* Its name matters not: without verify_name the chain still counts. */
@@ -340,8 +207,8 @@ START_TEST(an_expired_server_is_refused)
     struct certs_pair pair =
         certs_leaf(world->ca, SERVER_NAMES("s1", "dc1"), -1);
     struct rpc_tls *server =
-        open_tls(world, certs_ca_file(world->ca), &pair, true);
-    struct rpc_tls *client = tls_of(world, world->ca, NAMES("client"));
+        meeting_open_tls(world, certs_ca_file(world->ca), &pair, true);
+    struct rpc_tls *client = meeting_tls(world, world->ca, NAMES("client"));
     struct meeting *meeting = meeting_new(world, server, client);
 
     meet(meeting, "s1.server.dc1.consul", true, NULL);
@@ -358,10 +225,10 @@ START_TEST(a_client_of_another_ca_is_refused_with_its_reason)
 {
     struct world *world = world_new(REAL);
     struct rpc_tls *server =
-        tls_of(world, world->ca, SERVER_NAMES("s1", "dc1"));
+        meeting_tls(world, world->ca, SERVER_NAMES("s1", "dc1"));
     struct certs_pair pair = certs_leaf(world->other_ca, NAMES("client"), 30);
     struct rpc_tls *client =
-        open_tls(world, certs_ca_file(world->ca), &pair, true);
+        meeting_open_tls(world, certs_ca_file(world->ca), &pair, true);
     struct meeting *meeting = meeting_new(world, server, client);
 
     meet(meeting, "s1.server.dc1.consul", true, NULL);
@@ -379,8 +246,8 @@ START_TEST(another_protocol_than_asked_for_is_refused)
 {
     struct world *world = world_new(REAL);
     struct rpc_tls *server =
-        tls_of(world, world->ca, SERVER_NAMES("s1", "dc1"));
-    struct rpc_tls *client = tls_of(world, world->ca, NAMES("client"));
+        meeting_tls(world, world->ca, SERVER_NAMES("s1", "dc1"));
+    struct rpc_tls *client = meeting_tls(world, world->ca, NAMES("client"));
     struct meeting *meeting = meeting_new(world, server, client);
 
     /* A server that knows no ALPN at all says nothing. */
@@ -401,8 +268,8 @@ START_TEST(old_tls_is_refused)
 {
     struct world *world = world_new(REAL);
     struct rpc_tls *server =
-        tls_of(world, world->ca, SERVER_NAMES("s1", "dc1"));
-    struct rpc_tls *client = tls_of(world, world->ca, NAMES("client"));
+        meeting_tls(world, world->ca, SERVER_NAMES("s1", "dc1"));
+    struct rpc_tls *client = meeting_tls(world, world->ca, NAMES("client"));
     struct meeting *meeting = meeting_new(world, server, client);
 
     SSL_CTX_set_security_level(client->contexts.client, 0);
@@ -428,14 +295,13 @@ END_TEST
 START_TEST(two_roots_in_the_ca_file_accept_both)
 {
     struct world *world = world_new(REAL);
-    const char *both =
-        certs_bundle(world->certs, world->ca, world->other_ca);
+    const char *both = certs_bundle(world->certs, world->ca, world->other_ca);
     struct certs_pair old_pair =
         certs_leaf(world->ca, SERVER_NAMES("s1", "dc1"), 30);
     struct certs_pair new_pair =
         certs_leaf(world->other_ca, SERVER_NAMES("s2", "dc1"), 30);
-    struct rpc_tls *server = open_tls(world, both, &old_pair, true);
-    struct rpc_tls *client = open_tls(world, both, &new_pair, true);
+    struct rpc_tls *server = meeting_open_tls(world, both, &old_pair, true);
+    struct rpc_tls *client = meeting_open_tls(world, both, &new_pair, true);
     struct meeting *meeting = meeting_new(world, server, client);
 
     meet(meeting, "server.dc1.consul", true, NULL);
@@ -464,8 +330,7 @@ static bool was_resumed(const struct meeting *meeting)
 /* Lets the session ticket come. */
 static void let_ticket_come(struct meeting *meeting)
 {
-    ck_assert_int_eq(
-        base_stream_write(meeting->server.stream, "tick", 4), 0);
+    ck_assert_int_eq(base_stream_write(meeting->server.stream, "tick", 4), 0);
     world_settle(meeting->world);
     ck_assert_uint_eq(base_stream_len(meeting->client.stream), 4);
 }
@@ -474,8 +339,8 @@ START_TEST(sessions_resume_by_name_and_protocol)
 {
     struct world *world = world_new(REAL);
     struct rpc_tls *server =
-        tls_of(world, world->ca, SERVER_NAMES("s1", "dc1"));
-    struct rpc_tls *client = tls_of(world, world->ca, NAMES("client"));
+        meeting_tls(world, world->ca, SERVER_NAMES("s1", "dc1"));
+    struct rpc_tls *client = meeting_tls(world, world->ca, NAMES("client"));
     struct meeting *meeting = meeting_new(world, server, client);
 
     meeting->alpns[0] = "isthmus/raft";
@@ -491,8 +356,7 @@ START_TEST(sessions_resume_by_name_and_protocol)
     ck_assert(was_resumed(meeting));
     /* Who it is stays known, on both sides. */
     ck_assert(rpc_peer_has_name(&meeting->server.peer, "client"));
-    ck_assert(rpc_peer_has_name(&meeting->client.peer,
-                                "s1.server.dc1.consul"));
+    ck_assert(rpc_peer_has_name(&meeting->client.peer, "s1.server.dc1.consul"));
     ck_assert_str_eq(meeting->server.peer.alpn, "isthmus/raft");
     let_ticket_come(meeting);
     meet(meeting, "s1.server.dc1.consul", true, "isthmus/raft");
@@ -512,8 +376,8 @@ START_TEST(reload_takes_new_files_and_drops_sessions)
     struct certs_pair next =
         certs_leaf(world->ca, SERVER_NAMES("s9", "dc1"), 60);
     struct rpc_tls *server =
-        open_tls(world, certs_ca_file(world->ca), &pair, true);
-    struct rpc_tls *client = tls_of(world, world->ca, NAMES("client"));
+        meeting_open_tls(world, certs_ca_file(world->ca), &pair, true);
+    struct rpc_tls *client = meeting_tls(world, world->ca, NAMES("client"));
     struct meeting *meeting = meeting_new(world, server, client);
     struct end old_server;
     struct end old_client;
@@ -542,8 +406,7 @@ START_TEST(reload_takes_new_files_and_drops_sessions)
     meet(meeting, "server.dc1.consul", true, NULL);
     ck_assert_int_eq(meeting->client.status, 0);
     ck_assert(!was_resumed(meeting));
-    ck_assert(rpc_peer_has_name(&meeting->client.peer,
-                                "s9.server.dc1.consul"));
+    ck_assert(rpc_peer_has_name(&meeting->client.peer, "s9.server.dc1.consul"));
     let_ticket_come(meeting);
     ck_assert_int_eq(rpc_tls_reload(client, NULL), 0);
     meet(meeting, "server.dc1.consul", true, NULL);
@@ -567,8 +430,8 @@ START_TEST(a_handshake_can_be_cancelled_or_left_to_the_end)
 {
     struct world *world = world_new(REAL);
     struct rpc_tls *server =
-        tls_of(world, world->ca, SERVER_NAMES("s1", "dc1"));
-    struct rpc_tls *client = tls_of(world, world->ca, NAMES("client"));
+        meeting_tls(world, world->ca, SERVER_NAMES("s1", "dc1"));
+    struct rpc_tls *client = meeting_tls(world, world->ca, NAMES("client"));
     struct rpc_secure secure = rpc_tls_secure(client);
     struct meeting *meeting = meeting_new(world, server, client);
     struct rpc_handshake *handshake;
@@ -576,7 +439,7 @@ START_TEST(a_handshake_can_be_cancelled_or_left_to_the_end)
 
     base_stream_set_events(raw->stream, NULL, NULL);
     ck_assert_int_eq(secure.ops->client(secure.ctx, raw->stream, "x", false,
-                                        NULL, 5000, on_secure,
+                                        NULL, 5000, end_on_secure,
                                         &meeting->client, &handshake),
                      0);
     secure.ops->cancel(handshake);
@@ -592,7 +455,7 @@ START_TEST(a_handshake_can_be_cancelled_or_left_to_the_end)
     raw = raw_dial(world, &meeting->addr);
     base_stream_set_events(raw->stream, NULL, NULL);
     ck_assert_int_eq(secure.ops->client(secure.ctx, raw->stream, "x", false,
-                                        NULL, 5000, on_secure,
+                                        NULL, 5000, end_on_secure,
                                         &meeting->client, &handshake),
                      0);
     raw->stream = NULL;
