@@ -20,7 +20,8 @@ struct admin {
     struct evhttp *http;
 };
 
-/* ---- pages ---------------------------------------------------------------- */
+/* ---- pages ----------------------------------------------------------------
+ */
 
 static json_t *labels_json(const struct base_metric *metric)
 {
@@ -43,16 +44,16 @@ static void add_metric(void *arg, const struct base_metric *metric)
 
     switch (metric->kind) {
     case BASE_METRIC_COUNTER:
-        json_array_append_new(
-            lists->counters,
-            json_pack("{s:s, s:I, s:o}", "Name", metric->name, "Count",
-                      (json_int_t)metric->count, "Labels", labels));
+        json_array_append_new(lists->counters,
+                              json_pack("{s:s, s:I, s:o}", "Name", metric->name,
+                                        "Count", (json_int_t)metric->count,
+                                        "Labels", labels));
         break;
     case BASE_METRIC_GAUGE:
-        json_array_append_new(
-            lists->gauges,
-            json_pack("{s:s, s:I, s:o}", "Name", metric->name, "Value",
-                      (json_int_t)metric->gauge, "Labels", labels));
+        json_array_append_new(lists->gauges,
+                              json_pack("{s:s, s:I, s:o}", "Name", metric->name,
+                                        "Value", (json_int_t)metric->gauge,
+                                        "Labels", labels));
         break;
     case BASE_METRIC_HISTOGRAM:
         json_array_append_new(
@@ -86,17 +87,17 @@ static json_t *routes_json(struct admin *admin)
         char text[BASE_ADDR_TEXT_MAX];
 
         for (j = 0; j < rows[i].target_count; j++)
-            json_array_append_new(
-                targets,
-                json_string(base_addr_format(&rows[i].targets[j], text)));
-        json_array_append_new(
-            list, json_pack("{s:s, s:o}", "Name", rows[i].pattern, "Targets",
-                            targets));
+            json_array_append_new(targets, json_string(base_addr_format(
+                                               &rows[i].targets[j], text)));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:o}", "Name", rows[i].pattern,
+                                        "Targets", targets));
     }
     return list;
 }
 
-/* ---- answers -------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------
+ */
 
 static void answer(struct evhttp_request *request, int status, json_t *body)
 {
@@ -136,7 +137,8 @@ static void on_other(struct evhttp_request *request, void *arg)
            json_pack("{s:s}", "Error", "try /metrics, /routes or /ready"));
 }
 
-/* ---- life ----------------------------------------------------------------- */
+/* ---- life -----------------------------------------------------------------
+ */
 
 int admin_new(const struct admin_config *config, const struct base_addr *at,
               struct admin **out)

@@ -113,8 +113,7 @@ static void on_error(enum evhttp_request_error error, void *arg)
 
     if (call->why == NULL)
         call->why = base_strdup(error == EVREQ_HTTP_TIMEOUT ? "timed out"
-                                : error == EVREQ_HTTP_EOF
-                                    ? "connection closed"
+                                : error == EVREQ_HTTP_EOF ? "connection closed"
                                 : error == EVREQ_HTTP_DATA_TOO_LONG
                                     ? "answer is too long"
                                     : "not an HTTP answer");
@@ -155,9 +154,8 @@ static void on_answer(struct evhttp_request *request, void *arg)
     base_timer_start_ns(&call->tell, 0);
 }
 
-static struct evhttp_request *make_request(const struct api *api,
-                                           struct api_call *call,
-                                           const json_t *body)
+static struct evhttp_request *
+make_request(const struct api *api, struct api_call *call, const json_t *body)
 {
     struct evhttp_request *request = evhttp_request_new(on_answer, call);
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);

@@ -1,7 +1,7 @@
 /*
  * An entry of node, service and checks is put into libfedstate's record, with
- * its strings borrowed, so that "usable" and "the WAN address" mean here exactly
- * what they mean to the locator (federation.md section 9).
+ * its strings borrowed, so that "usable" and "the WAN address" mean here
+ * exactly what they mean to the locator (federation.md section 9).
  */
 #include "gateway/catalog_json.h"
 

@@ -44,7 +44,8 @@ struct gateway {
     struct admin *admin;
 };
 
-/* ---- the end -------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------
+ */
 
 static void stop(void *arg)
 {
@@ -83,7 +84,8 @@ static void watch_signals(struct gateway *gateway)
     }
 }
 
-/* ---- the wires ------------------------------------------------------------ */
+/* ---- the wires ------------------------------------------------------------
+ */
 
 static void on_routes(void *arg, struct routes *routes)
 {
@@ -110,7 +112,8 @@ static bool is_ready(void *ctx)
             registration_is_made(gateway->registration));
 }
 
-/* ---- the beginning -------------------------------------------------------- */
+/* ---- the beginning --------------------------------------------------------
+ */
 
 /* As many connections as the default, if there are two descriptors for each;
  * else as many as there are. */
@@ -153,8 +156,8 @@ static int make_proxy(struct gateway *gateway)
     struct proxy_config config = {
         .env = base_loop_env(gateway->loop),
         .net = base_loop_net(gateway->loop),
-        .listen = {options->address, both ? options->wan_bind
-                                          : (struct base_addr){0}},
+        .listen = {options->address,
+                   both ? options->wan_bind : (struct base_addr){0}},
         .from_lan = options->address,
         .from_wan = both ? options->wan_bind : options->address,
         .connections_max = connections_max(),
@@ -191,8 +194,7 @@ static void make_source(struct gateway *gateway)
         .arg = gateway,
     };
 
-    gateway->api =
-        api_new(gateway->loop, &options->http_addr, options->token);
+    gateway->api = api_new(gateway->loop, &options->http_addr, options->token);
     config.api = gateway->api;
     gateway->source = source_new(&config);
     if (options->do_register)

@@ -23,7 +23,8 @@ static const char *const refused_labels[] = {
 #undef X
 };
 
-/* ---- numbers -------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------
+ */
 
 void proxy_refuse(struct proxy *proxy, enum proxy_refused reason,
                   const struct base_addr *from, const char *name)
@@ -67,12 +68,12 @@ static void make_counters(struct proxy *proxy)
         proxy->ended[i] = base_metrics_counter(metrics, "isthmus.gateway.ended",
                                                "reason", ended[i]);
     for (i = 0; i < PROXY_REFUSED_COUNT; i++)
-        proxy->refused[i].counter =
-            base_metrics_counter(metrics, "isthmus.gateway.refused", "reason",
-                                 refused_labels[i]);
+        proxy->refused[i].counter = base_metrics_counter(
+            metrics, "isthmus.gateway.refused", "reason", refused_labels[i]);
 }
 
-/* ---- who comes in --------------------------------------------------------- */
+/* ---- who comes in ---------------------------------------------------------
+ */
 
 static bool make_room(struct proxy *proxy)
 {
@@ -107,7 +108,8 @@ void proxy_left(struct proxy *proxy, const struct base_addr *from)
     base_gauge_set(proxy->open, (int64_t)--proxy->conn_count);
 }
 
-/* ---- life ----------------------------------------------------------------- */
+/* ---- life -----------------------------------------------------------------
+ */
 
 static void fill_defaults(struct proxy_config *config)
 {

@@ -4,9 +4,9 @@
  * bytes both ways, hello first, untouched. It has no socket of its own and no
  * libevent: in the simulator it runs on virtual hosts.
  *
- * What is refused (closed, counted by reason, logged at a bounded rate): no TLS,
- * no name, a name without a route, a hello that is broken, over 16 KiB or slower
- * than its deadline, no target that answers, too many connections.
+ * What is refused (closed, counted by reason, logged at a bounded rate): no
+ * TLS, no name, a name without a route, a hello that is broken, over 16 KiB or
+ * slower than its deadline, no target that answers, too many connections.
  * Source: federation.md section 11.
  *
  * Counters:

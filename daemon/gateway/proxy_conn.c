@@ -29,7 +29,8 @@ struct proxy_conn {
 
 static void dial_next(struct proxy_conn *conn);
 
-/* ---- ends ----------------------------------------------------------------- */
+/* ---- ends -----------------------------------------------------------------
+ */
 
 static void release_target(struct proxy_conn *conn)
 {
@@ -70,7 +71,8 @@ void proxy_conn_refuse(struct proxy_conn *conn, enum proxy_refused reason)
     proxy_conn_free(conn);
 }
 
-/* ---- joined --------------------------------------------------------------- */
+/* ---- joined ---------------------------------------------------------------
+ */
 
 static void on_relay_done(void *arg, enum relay_end_reason reason)
 {
@@ -85,8 +87,7 @@ static void join(struct proxy_conn *conn, struct base_stream *server,
                  const struct route *row)
 {
     struct proxy *proxy = conn->proxy;
-    const struct series_entry *counters =
-        series_get(proxy->rows, row->pattern);
+    const struct series_entry *counters = series_get(proxy->rows, row->pattern);
     struct relay_config config = {
         .env = proxy->env,
         .a = conn->client,
@@ -105,20 +106,22 @@ static void join(struct proxy_conn *conn, struct base_stream *server,
     conn->relay = relay_new(&config);
 }
 
-/* ---- dialling ------------------------------------------------------------- */
+/* ---- dialling -------------------------------------------------------------
+ */
 
 static void count_failed_dial(struct proxy_conn *conn, int status)
 {
     struct proxy *proxy = conn->proxy;
     const struct route *row = routes_find(proxy->routes, conn->name);
 
-    base_counter_add(series_get(proxy->dials_failed,
-                                row != NULL ? row->pattern : "none")
-                         ->counters[0],
-                     1);
+    base_counter_add(
+        series_get(proxy->dials_failed, row != NULL ? row->pattern : "none")
+            ->counters[0],
+        1);
     base_log(&proxy->log, BASE_LOG_DEBUG, "dial failed",
              kv_addr("to", target_addr(conn->target)),
-             kv_str("name", conn->name), kv_str("error", base_strerror(status)));
+             kv_str("name", conn->name),
+             kv_str("error", base_strerror(status)));
     /* Without descriptors it is we who fail. */
     if (status != BASE_ENFILE)
         targets_report(proxy->targets, conn->target, true);
@@ -128,8 +131,7 @@ static void count_failed_dial(struct proxy_conn *conn, int status)
 static void on_dialled(void *arg, int status, struct base_stream *server)
 {
     struct proxy_conn *conn = arg;
-    const struct route *row =
-        routes_find(conn->proxy->routes, conn->name);
+    const struct route *row = routes_find(conn->proxy->routes, conn->name);
 
     conn->dial = NULL;
     if (status < 0) {
@@ -200,7 +202,8 @@ static void dial_next(struct proxy_conn *conn)
                                                    : PROXY_DIAL_FAILED);
 }
 
-/* ---- the hello ------------------------------------------------------------ */
+/* ---- the hello ------------------------------------------------------------
+ */
 
 static void on_hello(struct proxy_conn *conn)
 {

@@ -17,21 +17,21 @@
 #define PROXY_REFUSED_MAP(X)                                                   \
     X(PROXY_NOT_TLS, "not_tls")                                                \
     X(PROXY_NO_SNI, "no_sni")                                                  \
-    X(PROXY_MALFORMED, "malformed")       /* or over 16 KiB */                 \
+    X(PROXY_MALFORMED, "malformed") /* or over 16 KiB */                       \
     X(PROXY_SLOW, "slow")                                                      \
-    X(PROXY_CLOSED, "closed")             /* before its target answered */     \
+    X(PROXY_CLOSED, "closed") /* before its target answered */                 \
     X(PROXY_NO_ROUTE, "no_route")                                              \
-    X(PROXY_NO_TARGET, "no_target")       /* known, but nobody is there */     \
-    X(PROXY_DIAL_FAILED, "dial_failed")   /* all that were tried */            \
+    X(PROXY_NO_TARGET, "no_target")     /* known, but nobody is there */       \
+    X(PROXY_DIAL_FAILED, "dial_failed") /* all that were tried */              \
     X(PROXY_LIMIT, "limit")                                                    \
     X(PROXY_LIMIT_SOURCE, "limit_source")                                      \
-    X(PROXY_CROWDED_OUT, "crowded_out")   /* silent while others came */
+    X(PROXY_CROWDED_OUT, "crowded_out") /* silent while others came */
 
 enum proxy_refused {
 #define X(name, label) name,
     PROXY_REFUSED_MAP(X)
 #undef X
-    PROXY_REFUSED_COUNT
+        PROXY_REFUSED_COUNT
 };
 
 enum { ROUTE_CONNECTIONS, ROUTE_BYTES_IN, ROUTE_BYTES_OUT };

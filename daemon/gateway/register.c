@@ -29,7 +29,8 @@ struct registration {
     void *left_arg;
 };
 
-/* ---- what we register ----------------------------------------------------- */
+/* ---- what we register -----------------------------------------------------
+ */
 
 static json_t *address_json(const struct base_addr *addr)
 {
@@ -74,17 +75,18 @@ static json_t *service_json(const struct gateway_options *options)
     json_t *service = json_pack(
         "{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:{s:s, s:s, s:s, s:s}}", "Kind",
         FEDSTATE_KIND_GATEWAY, "ID", options->service_id, "Name",
-        options->service, "Address",
-        base_addr_format_ip(&options->address, ip), "Port",
-        (int)options->address.port, "TaggedAddresses", addresses_json(options),
-        "Meta", meta_json(options), "Check", "CheckID", id, "Name",
-        "Mesh gateway is running", "TTL", CHECK_TTL, "Status", "passing");
+        options->service, "Address", base_addr_format_ip(&options->address, ip),
+        "Port", (int)options->address.port, "TaggedAddresses",
+        addresses_json(options), "Meta", meta_json(options), "Check", "CheckID",
+        id, "Name", "Mesh gateway is running", "TTL", CHECK_TTL, "Status",
+        "passing");
 
     base_free(id);
     return service;
 }
 
-/* ---- the turns ------------------------------------------------------------ */
+/* ---- the turns ------------------------------------------------------------
+ */
 
 static void request(void *arg);
 
@@ -136,9 +138,9 @@ static void put_service(struct registration *registration)
 {
     json_t *service = service_json(registration->options);
 
-    registration->call = api_put(registration->api,
-                                 "/v1/agent/service/register", service,
-                                 TIMEOUT_S, on_registered, registration);
+    registration->call =
+        api_put(registration->api, "/v1/agent/service/register", service,
+                TIMEOUT_S, on_registered, registration);
     json_decref(service);
 }
 
@@ -171,7 +173,8 @@ void registration_refresh(struct registration *registration)
         base_timer_start_ns(&registration->next, 0);
 }
 
-/* ---- the end -------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------
+ */
 
 static void on_left(void *arg, const struct api_reply *reply)
 {
@@ -191,8 +194,7 @@ void registration_leave(struct registration *registration,
                         void (*done)(void *arg), void *arg)
 {
     char *escaped = api_escape(registration->options->service_id);
-    char *path =
-        base_asprintf("/v1/agent/service/deregister/%s", escaped);
+    char *path = base_asprintf("/v1/agent/service/deregister/%s", escaped);
 
     base_timer_stop(&registration->next);
     api_cancel(registration->call);
@@ -204,7 +206,8 @@ void registration_leave(struct registration *registration,
     base_free(escaped);
 }
 
-/* ---- life ----------------------------------------------------------------- */
+/* ---- life -----------------------------------------------------------------
+ */
 
 struct registration *registration_new(struct api *api,
                                       const struct gateway_options *options)

@@ -1,7 +1,8 @@
 /*
  * Each direction is one function, pump(): input of one stream becomes output of
  * the other as far as that has room, and once there is no more to come its end
- * is passed on. It is called whenever input came, or the other side has drained.
+ * is passed on. It is called whenever input came, or the other side has
+ * drained.
  */
 #include "gateway/relay.h"
 
@@ -45,9 +46,8 @@ static void finish(struct relay *relay, enum relay_end_reason reason)
 
 static uint32_t idle_limit_ms(const struct relay *relay)
 {
-    return relay->sides[0].ended || relay->sides[1].ended
-               ? relay->half_idle_ms
-               : relay->idle_ms;
+    return relay->sides[0].ended || relay->sides[1].ended ? relay->half_idle_ms
+                                                          : relay->idle_ms;
 }
 
 /* Bytes only note the time; the timer looks whether it was long enough ago. */
@@ -113,8 +113,8 @@ static void finish_if_over(struct relay *relay)
 
     if (!is_served(&sides[0]) || !is_served(&sides[1]))
         return;
-    finish(relay, sides[0].broken || sides[1].broken ? RELAY_BROKEN
-                                                     : RELAY_FINISHED);
+    finish(relay,
+           sides[0].broken || sides[1].broken ? RELAY_BROKEN : RELAY_FINISHED);
 }
 
 static void on_readable(void *arg)

@@ -26,8 +26,8 @@ enum relay_end_reason {
 struct relay_config {
     struct base_env *env;
     struct base_stream *a, *b; /* given: the relay closes them */
-    uint32_t idle_ms;      /* without a byte either way */
-    uint32_t half_idle_ms; /* the same, once a side has ended */
+    uint32_t idle_ms;          /* without a byte either way */
+    uint32_t half_idle_ms;     /* the same, once a side has ended */
     struct base_counter *a_bytes, *b_bytes; /* what each said; live */
     /** Comes once, from the loop, when all is over and closed. */
     void (*done)(void *arg, enum relay_end_reason reason);

@@ -32,7 +32,8 @@ struct entries {
     size_t cap;
 };
 
-/* ---- names ---------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------
+ */
 
 static bool is_label(const char *text)
 {
@@ -67,7 +68,8 @@ static char *make_pattern(const char *node, const char *datacenter,
     return name;
 }
 
-/* ---- gathering ------------------------------------------------------------ */
+/* ---- gathering ------------------------------------------------------------
+ */
 
 static bool is_self(const struct routes_input *input,
                     const struct base_addr *addr)
@@ -124,7 +126,8 @@ static void add_site(struct entries *entries, const struct routes_site *site)
     }
 }
 
-/* ---- grouping ------------------------------------------------------------- */
+/* ---- grouping -------------------------------------------------------------
+ */
 
 static int compare_entries(const void *a, const void *b)
 {
@@ -159,9 +162,8 @@ static void group(struct routes *routes, struct entries *entries)
     for (i = 0; i < entries->count; i++) {
         struct entry *entry = &entries->items[i];
 
-        if (routes->count > 0 &&
-            strcmp(routes->rows[routes->count - 1].pattern, entry->pattern) ==
-                0) {
+        if (routes->count > 0 && strcmp(routes->rows[routes->count - 1].pattern,
+                                        entry->pattern) == 0) {
             base_free(entry->pattern);
         } else {
             routes->rows[routes->count++] =
@@ -202,7 +204,8 @@ void routes_free(struct routes *routes)
     base_free(routes);
 }
 
-/* ---- asking --------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------
+ */
 
 static int compare_pattern(const void *key, const void *row)
 {

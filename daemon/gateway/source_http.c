@@ -27,15 +27,16 @@ struct source {
     json_t *servers, *sites; /* the last answers; NULL before the first */
 };
 
-/* ---- tables --------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------
+ */
 
 static void tell_routes(struct source *source)
 {
-    struct routes_input input = {.datacenter = source->datacenter,
-                                 .domain = source->domain,
-                                 .expose_servers = source->config.expose_servers,
-                                 .self = {source->config.self[0],
-                                          source->config.self[1]}};
+    struct routes_input input = {
+        .datacenter = source->datacenter,
+        .domain = source->domain,
+        .expose_servers = source->config.expose_servers,
+        .self = {source->config.self[0], source->config.self[1]}};
     struct routes_server *servers =
         catalog_json_servers(source->servers, &input.server_count);
     struct routes_site *sites =
@@ -80,7 +81,8 @@ static void on_recovered(void *arg)
     source->config.on_recovered(source->config.arg);
 }
 
-/* ---- who the agent is ----------------------------------------------------- */
+/* ---- who the agent is -----------------------------------------------------
+ */
 
 static void start_watches(struct source *source)
 {
@@ -136,7 +138,8 @@ static void ask_self(void *arg)
                                 SELF_TIMEOUT_S, on_self, source);
 }
 
-/* ---- life ----------------------------------------------------------------- */
+/* ---- life -----------------------------------------------------------------
+ */
 
 struct source *source_new(const struct source_config *config)
 {

@@ -84,8 +84,7 @@ static struct target *find(const struct targets *targets,
 static bool is_failed(const struct targets *targets,
                       const struct target *target)
 {
-    return target->failed && base_env_now_ms(targets->env) -
-                                     target->failed_ms <
+    return target->failed && base_env_now_ms(targets->env) - target->failed_ms <
                                  TARGETS_FAILED_MS;
 }
 

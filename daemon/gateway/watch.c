@@ -40,8 +40,7 @@ static void on_failure(struct watch *watch, const struct api_reply *reply)
         base_log(&watch->log, BASE_LOG_WARN, "cannot follow the agent",
                  kv_str("path", watch->config.path),
                  kv_int("status", reply->status), kv_str("error", reply->why));
-    base_timer_start_ms(&watch->again,
-                        backoff_ms(watch->env, watch->failures));
+    base_timer_start_ms(&watch->again, backoff_ms(watch->env, watch->failures));
 }
 
 static void on_reply(void *arg, const struct api_reply *reply)

@@ -5,6 +5,9 @@ Suite *args_suite(void);
 Suite *commands_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
+Suite *gateway_proxy_suite(void);
+Suite *gateway_refused_suite(void);
+Suite *gateway_routes_suite(void);
 Suite *http_client_suite(void);
 Suite *tls_commands_suite(void);
 Suite *views_suite(void);
@@ -17,6 +20,9 @@ int main(void)
         commands_suite,
         config_suite,
         config_rules_suite,
+        gateway_proxy_suite,
+        gateway_refused_suite,
+        gateway_routes_suite,
         http_client_suite,
         tls_commands_suite,
         views_suite,
