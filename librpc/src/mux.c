@@ -534,7 +534,10 @@ static void on_closed(void *arg, int err)
 {
     struct rpc_mux *mux = arg;
 
-    end(mux, err == 0 ? RPC_ECLOSED : err, "peer closed the connection");
+    if (err == 0)
+        end(mux, RPC_ECLOSED, "peer closed the connection");
+    else
+        end(mux, err, rpc_strerror(err));
 }
 
 static const struct base_stream_events mux_events = {

@@ -132,7 +132,8 @@ static void on_hello(void *arg)
         return;
     }
     base_stream_set_events(conn->client, NULL, NULL);
-    ck_assert_int_eq(base_net_dial(proxy->world->gateway.net, to, NULL, 5000,
+    ck_assert_int_eq(base_net_dial(proxy->world->gateway.net, to,
+                                   &proxy->world->gateway.addr, 5000,
                                    on_connected, conn, &conn->dial),
                      0);
 }
