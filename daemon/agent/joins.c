@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "gossip/error.h"
+#include "server/strerror.h"
 
 #define FALLBACK_MAX 256u
 
@@ -39,7 +39,7 @@ static void exhausted(void *ctx, const char *what)
 static void on_joined(void *arg, int status, size_t joined)
 {
     (void)joined;
-    retry_join_attempted(arg, status, gossip_strerror(status));
+    retry_join_attempted(arg, status, server_strerror(status));
 }
 
 static void join(struct joins *joins, bool wan, const char *const *targets,
@@ -49,7 +49,7 @@ static void join(struct joins *joins, bool wan, const char *const *targets,
                          retry);
 
     if (rv != 0)
-        retry_join_attempted(retry, rv, gossip_strerror(rv));
+        retry_join_attempted(retry, rv, server_strerror(rv));
 }
 
 static void attempt_lan(void *ctx, struct retry_join *retry)

@@ -1,7 +1,8 @@
 /*
  * The services that were registered with this agent, and their checks: kept in
  * the data folder, and kept true in the catalog by anti-entropy (a sync soon
- * after each change, one a minute besides, sooner after a failure).
+ * after each change, one a minute besides, sooner after a failure). A check
+ * with a TTL turns critical unless somebody speaks for it in time.
  * Threads: the main loop.
  */
 #ifndef AGENT_LOCAL_STATE_H
@@ -12,31 +13,50 @@
 
 struct local_state;
 
+#define LOCAL_SERVICES_MAX 1000u /* the catalog takes 1,024 a node */
+#define LOCAL_CHECKS_MAX 64u     /* of one service */
+#define LOCAL_OUTPUT_BYTES_MAX 4096u /* of a check; more is cut off */
+#define LOCAL_SERVICE_RESERVED "consul" /* the servers' own, by the leader */
+
 struct local_state_config {
     struct base_env *env;
     struct server *server;   /* Catalog.Register and Deregister go there */
+    struct rpc_server *rpc;  /* or there, without a server */
     const char *node;        /* strings are copied */
     const char *node_id;
+    const char *datacenter;  /* NULL: the server's */
     struct base_addr address;
     const char *folder;      /* data_dir/services; NULL: nothing is kept */
     uint32_t check_update_interval_ms;
 };
 
 /** Loads what is kept; a file that does not parse is named in the log and left
- * alone. */
+ * alone. BASE_EACCESS and its kin if the folder cannot be made or read: why
+ * names it, the caller's (base_free). */
 int local_state_new(const struct local_state_config *config,
                     struct local_state **out, char **why);
 void local_state_free(struct local_state *local);
 
-/** Adds or replaces a service with its checks; copied. */
+/** Adds or replaces a service with its checks; copied. A check that was there
+ * and is not any more leaves the catalog too. ttls_ms has a value for each
+ * check, 0 for one that never runs out; NULL: none does. BASE_EINVAL for a
+ * service or check without id or name, BASE_EEXIST for a check id that belongs
+ * to another service or LOCAL_SERVICE_RESERVED, BASE_EFULL past the limits. */
 int local_state_register(struct local_state *local,
                          const Fedstate__Service *service,
-                         Fedstate__Check *const *checks, size_t check_count);
+                         Fedstate__Check *const *checks,
+                         const uint32_t *ttls_ms, size_t check_count);
 /** BASE_ENOTFOUND if it is not there. */
 int local_state_deregister(struct local_state *local, const char *service_id);
-/** Sets a check's status ("passing", "warning", "critical") and output. */
+/** Sets a check's status ("passing", "warning", "critical") and output, and
+ * starts its TTL anew. BASE_ENOTFOUND; BASE_EINVAL for another status. */
 int local_state_check(struct local_state *local, const char *check_id,
                       const char *status, const char *output);
+/** done(0) once everything said so far is on disk (or there is no folder); an
+ * error if some of it could not be written. Comes later, from the loop; not
+ * after local_state_free(). BASE_EFULL: the disk's queue is full. */
+int local_state_when_kept(struct local_state *local,
+                          void (*done)(void *arg, int status), void *arg);
 
 size_t local_state_count(const struct local_state *local);
 /** Sorted by id; borrowed until the loop runs. */
@@ -44,5 +64,7 @@ const Fedstate__Service *local_state_at(const struct local_state *local,
                                         size_t position,
                                         Fedstate__Check *const **checks,
                                         size_t *check_count);
+/** True if the catalog said, or was told, all of it. */
+bool local_state_in_sync(const struct local_state *local);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/pb.h"
 #include "server/internal.h"
+#include "server/strerror.h"
 #include "server/uuid.h"
 
 #define BLOB "birth"
@@ -91,7 +92,7 @@ static void on_bootstrapped(void *arg, int status)
                  kv_uint("servers", server->birth.accepted->n_servers));
     else if (status != RAFT_EEXIST)
         base_log(&server->log, BASE_LOG_ERROR, "bootstrap failed",
-                 kv_str("error", raft_strerror(status)));
+                 kv_str("error", server_strerror(status)));
 }
 
 static void commit(struct server *server)
@@ -445,8 +446,7 @@ int birth_init(struct server *server, char **why)
                              base_strerror(rv));
         return rv;
     }
-    if (birth->accepted)
-        rpc_server_method(server->rpc, METHOD, RPC_METHOD_OWN_DC, on_birth_call,
+    rpc_server_method(server->rpc, METHOD, RPC_METHOD_OWN_DC, on_birth_call,
                       server);
     if (server->config.bootstrap_expect == 0)
         birth->over = birth->accepted == NULL;

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "server/internal.h"
+#include "server/strerror.h"
 
 #define HOLD_MS 7000u
 #define RETRY_FIRST_MS 50u
@@ -130,7 +131,7 @@ static void forward_send(struct forward *forward)
     if (rv == 0)
         return;
     router_failed(forward->server, &forward->choice);
-    forward_later(forward, rv, rpc_strerror(rv));
+    forward_later(forward, rv, server_strerror(rv));
 }
 
 static void forward_try(void *arg)

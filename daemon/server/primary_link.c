@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/pb.h"
 #include "server/internal.h"
+#include "server/strerror.h"
 
 #define APPLY_TIMEOUT_MS 30000u
 #define LIST_SLACK_MS 15000u /* the way there and back, besides the wait */
@@ -57,6 +58,17 @@ static void cancel(void *ctx, struct fedstate_call *call)
     }
 }
 
+/* libfedstate knows its own errors; whatever else went wrong on the way means
+ * to it that the primary cannot be reached. */
+static int status_for_fedstate(struct primary_link *link, int status)
+{
+    if (status == 0 || (status <= -500 && status > -600))
+        return status;
+    base_log(&link->server->log, BASE_LOG_DEBUG, "call to the primary failed",
+             kv_str("error", server_strerror(status)));
+    return FEDSTATE_EPRIMARY;
+}
+
 /* ---- the primary, by RPC -------------------------------------------------- */
 
 static void on_list(void *arg, int status, const char *text, const void *body,
@@ -68,12 +80,13 @@ static void on_list(void *arg, int status, const char *text, const void *body,
     Fedstate__ListReply *reply = NULL;
 
     (void)text;
+    status = status_for_fedstate(call->link, status);
     call_free(call);
     if (status == 0) {
         reply = base_pb_unpack(&fedstate__list_reply__descriptor, body, len,
                                base_pb_budget(len));
         if (reply == NULL)
-            status = RPC_EPEER;
+            status = FEDSTATE_EDECODE;
     }
     done(done_arg, status, reply);
     base_pb_free(reply);
@@ -122,6 +135,7 @@ static void on_applied_there(void *arg, int status, const char *text,
     (void)text;
     (void)body;
     (void)len;
+    status = status_for_fedstate(call->link, status);
     call_free(call);
     done(done_arg, status);
 }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "server/internal.h"
+#include "server/strerror.h"
 
 #define SERF_HEALTH "serfHealth" /* the id that operators know */
 
@@ -87,7 +88,7 @@ static void on_changed(void *arg, int status)
     if (status != 0)
         base_log(&server->log, BASE_LOG_WARN,
                  "Raft membership change did not go through; it is tried again",
-                 kv_str("error", raft_strerror(status)));
+                 kv_str("error", server_strerror(status)));
 }
 
 /* A server that gossip sees alive belongs into Raft's configuration, with the

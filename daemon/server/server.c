@@ -11,6 +11,7 @@
 #include "gossip/net_transport.h"
 #include "server/forward.h"
 #include "server/internal.h"
+#include "server/strerror.h"
 #include "server/tags.h"
 
 void server_changed(struct server *server)
@@ -59,7 +60,7 @@ static void on_raft_state(void *ctx, enum raft_role role, raft_term term,
 static void on_raft_fatal(void *ctx, int err, const char *why)
 {
     struct server *server = ctx;
-    char *text = base_asprintf("Raft has stopped: %s (%s)", raft_strerror(err),
+    char *text = base_asprintf("Raft has stopped: %s (%s)", server_strerror(err),
                                why);
 
     base_log(&server->log, BASE_LOG_ERROR, text);
@@ -371,7 +372,7 @@ static char *port_error(const char *what, const struct base_addr *ip,
 
     at.port = port;
     return base_asprintf("%s %s: %s", what, base_addr_format(&at, text),
-                         rpc_strerror(rv));
+                         server_strerror(rv));
 }
 
 /* The catalog moved: whoever compares it with something looks again. */
@@ -463,7 +464,7 @@ int server_new(const struct server_config *config, struct server **out,
 
 fail:
     if (*why == NULL)
-        *why = base_asprintf("server cannot start: %s", raft_strerror(rv));
+        *why = base_asprintf("server cannot start: %s", server_strerror(rv));
     server_free(server);
     return rv;
 }
@@ -559,7 +560,7 @@ static void on_left_wan(void *arg, int status)
 
     if (status != 0)
         base_log(&leaving->server->log, BASE_LOG_WARN, "WAN leave",
-                 kv_str("error", gossip_strerror(status)));
+                 kv_str("error", server_strerror(status)));
     status = pool_leave(leaving->server->lan, on_left_lan, leaving);
     if (status != 0)
         on_left_lan(leaving, status);

@@ -10,6 +10,7 @@
 #include "fedstate/model.h"
 #include "server/forward.h"
 #include "server/internal.h"
+#include "server/strerror.h"
 
 /* A write on its way through Raft. */
 struct writing {
@@ -56,9 +57,9 @@ static void on_proposed(void *arg, int status, raft_index index, void *result)
     if (status == RAFT_ENOTLEADER || status == RAFT_ELOST)
         forward_to_leader(server, call, again, server);
     else if (status != 0)
-        rpc_call_fail(call, RPC_ENOLEADER, raft_strerror(status));
+        rpc_call_fail(call, RPC_ENOLEADER, server_strerror(status));
     else if (applied_status != 0)
-        rpc_call_fail(call, applied_status, fedstate_strerror(applied_status));
+        rpc_call_fail(call, applied_status, server_strerror(applied_status));
     else
         reply_index(call, index);
 }
@@ -97,7 +98,7 @@ static void propose(struct server *server, struct rpc_call *call,
         forward_to_leader(server, call, again, server);
     else
         rpc_call_fail(call, rv == RAFT_EBUSY ? RPC_EBUSY : rv,
-                      raft_strerror(rv));
+                      server_strerror(rv));
 }
 
 /* True if the call went elsewhere: to another datacenter or to our leader. */
@@ -170,7 +171,7 @@ static int check_change(struct rpc_call *call, const Fedstate__Change *change)
     else if (change->op == FEDSTATE__CHANGE__OP__UPSERT)
         rv = fedstate_check(change->state, &why);
     if (rv != 0)
-        rpc_call_fail(call, rv, why ? why : fedstate_strerror(rv));
+        rpc_call_fail(call, rv, why ? why : server_strerror(rv));
     return rv;
 }
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -235,6 +236,11 @@ struct federation *federation_new(uint64_t seed)
 
     BASE_NEW(f);
     f->world = base_sim_new(seed);
+    /* VERBOSE=1 shows what the simulated servers log, in virtual time. */
+    if (getenv("VERBOSE")) {
+        f->sink = base_log_sink_fd(2, false);
+        base_sim_set_log_sink(f->world, f->sink, BASE_LOG_DEBUG);
+    }
     base_sim_set_link(f->world, link_of, f);
     return f;
 }
@@ -324,6 +330,8 @@ void federation_free(struct federation *f)
             sim_gateway_free(f->dcs[i].gateway);
     }
     base_sim_free(f->world);
+    if (f->sink)
+        base_log_sink_free(f->sink);
     for (i = 0; i < f->dc_count; i++)
         for (j = 0; j < f->dcs[i].server_count; j++)
             sim_server_free(f->dcs[i].servers[j]);

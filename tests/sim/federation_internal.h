@@ -40,6 +40,7 @@ struct sim_server {
 
 struct federation {
     struct base_sim *world;
+    struct base_log_sink *sink;
     struct sim_dc dcs[FEDERATION_DCS_MAX];
     size_t dc_count;
     uint64_t violations;
