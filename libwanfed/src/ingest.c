@@ -172,6 +172,7 @@ void wanfed_accept_packets(struct wanfed_transport *transport,
     base_gauge_set(transport->counters.inlets, (int64_t)transport->inlet_count);
     base_stream_set_in_limit(stream, INLET_BYTES);
     base_stream_set_events(stream, &inlet_events, inlet);
+    wanfed_peers_heard(transport, peer);
     wanfed_need_sweep(transport);
 }
 

@@ -62,6 +62,11 @@ int wanfed_peers_send(struct wanfed_transport *transport, const char *name,
                       size_t len);
 /** Once a second: idle and doubted connections close, unused peers go. */
 void wanfed_peers_sweep(struct wanfed_transport *transport);
+/** That server opened a connection to us: there is a way between us now, and it
+ * may have left one that failed without a sign. Ours to it is renewed, so that
+ * answers take the new way too, before gossip has to suspect it. */
+void wanfed_peers_heard(struct wanfed_transport *transport,
+                        const struct rpc_peer *who);
 /** Those that wait to dial again do it now. */
 void wanfed_peers_retry(struct wanfed_transport *transport);
 void wanfed_peers_close(struct wanfed_transport *transport);

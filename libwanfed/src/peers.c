@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "peer.h"
 
+#define RENEW_AFTER_MS 10000u
+
 /* Each packet of one connection may have gone into a void that shows no end
  * (a gateway's host lost power): what gossip suspects is not trusted, and the
  * next packet dials anew, by another gateway if there is one. */
@@ -21,6 +23,55 @@ static bool is_doubted(const struct wanfed_peer *peer)
         return false;
     return node.state != GOSSIP_ALIVE &&
            node.state_change_ms > peer->opened_ms;
+}
+
+/* A server's certificate bears <node>.server.<dc>.<domain>. */
+static bool wan_name(const char *dns_name, char key[WANFED_NAME_BYTES])
+{
+    static const char middle[] = ".server.";
+    const char *at = strstr(dns_name, middle);
+    size_t node_len;
+    size_t dc_len;
+
+    if (at == NULL)
+        return false;
+    node_len = (size_t)(at - dns_name);
+    at += sizeof(middle) - 1;
+    dc_len = strcspn(at, ".");
+    if (node_len > 63 || dc_len > 63)
+        return false;
+    memcpy(key, dns_name, node_len);
+    key[node_len] = '.';
+    memcpy(key + node_len + 1, at, dc_len);
+    key[node_len + 1 + dc_len] = '\0';
+    return true;
+}
+
+static void renew(struct wanfed_transport *transport, const char *key)
+{
+    uint64_t now = base_env_now_ms(transport->env);
+    struct wanfed_peer *peer;
+
+    HASH_FIND(hh, transport->peers, key, strlen(key), peer);
+    if (peer == NULL)
+        return;
+    wanfed_peer_retry(peer);
+    /* Not one that is young: that is the answer to our own new connection, and
+     * two peers would renew for ever. */
+    if (peer->state == WANFED_PEER_UP &&
+        now - peer->opened_ms > RENEW_AFTER_MS && peer->queue.count == 0)
+        wanfed_peer_hang_up(peer);
+}
+
+void wanfed_peers_heard(struct wanfed_transport *transport,
+                        const struct rpc_peer *who)
+{
+    char key[WANFED_NAME_BYTES];
+    unsigned i;
+
+    for (i = 0; i < who->name_count && i < RPC_NAMES_MAX; i++)
+        if (wan_name(who->names[i], key))
+            renew(transport, key);
 }
 
 static void forget(struct wanfed_peer *peer)
