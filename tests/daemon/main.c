@@ -5,6 +5,7 @@ Suite *args_suite(void);
 Suite *commands_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
+Suite *gateway_catalog_suite(void);
 Suite *gateway_proxy_suite(void);
 Suite *gateway_refused_suite(void);
 Suite *gateway_routes_suite(void);
@@ -20,6 +21,7 @@ int main(void)
         commands_suite,
         config_suite,
         config_rules_suite,
+        gateway_catalog_suite,
         gateway_proxy_suite,
         gateway_refused_suite,
         gateway_routes_suite,
