@@ -177,7 +177,7 @@ struct joins *joins_new(struct base_env *env, const struct joins_config *config)
     joins->log = base_log_named(&env->log, "agent.joins");
     joins->config = *config;
     if (config->placeholder_dc)
-        joins->placeholder = base_asprintf("*.%s/" JOINS_PLACEHOLDER_IP,
+        joins->placeholder = base_asprintf("*.%s/" SERVER_WAN_PLACEHOLDER,
                                            config->placeholder_dc);
     lan.ctx = primary.ctx = joins;
     if (config->lan_count > 0)

@@ -41,6 +41,5 @@ void joins_each(const struct joins *joins,
                 void *arg);
 
 #define JOINS_GATEWAY_PORT 8443u
-#define JOINS_PLACEHOLDER_IP "192.0.2.2" /* TEST-NET-1, never dialled */
 
 #endif

@@ -47,6 +47,7 @@ struct server {
     struct birth birth;
     struct leader leader;
     struct base_timer flood_timer;
+    struct base_timer refresh_timer;
 
     void (*changed)(void *ctx);
     void *changed_ctx;
@@ -74,5 +75,9 @@ void server_propose(struct server *server, enum fsm_command command,
 /* flood_join.c */
 void flood_join_start(struct server *server);
 void flood_join_soon(struct server *server);
+
+/* wan_refresh.c */
+void wan_refresh_init(struct server *server);
+void wan_refresh_soon(struct server *server);
 
 #endif

@@ -116,6 +116,7 @@ static void on_routes(void *ctx, const struct fedstate_routes *routes)
 
     fedstate_picker_set(server->picker, fedstate_routes_dup(routes));
     wan_side_routes(server->wan_side, routes);
+    wan_refresh_soon(server);
     server_changed(server);
 }
 
@@ -409,6 +410,7 @@ int server_new(const struct server_config *config, struct server **out,
 
     /* Where the other datacenters are: the locator reads the states and
      * feeds two pickers, one a loop. */
+    wan_refresh_init(server);
     server->picker = fedstate_picker_new(server->env);
     rv = wan_side_new(server, &server->wan_side);
     if (rv != 0) {
@@ -476,6 +478,7 @@ void server_free(struct server *server)
     if (server->listener)
         rpc_listener_free(server->listener);
     base_timer_stop(&server->flood_timer);
+    base_timer_stop(&server->refresh_timer);
     pool_free(server->wan);
     pool_free(server->lan);
     if (server->lan_net)

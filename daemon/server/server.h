@@ -24,6 +24,10 @@
 
 struct server;
 
+/** The address of WAN join placeholders, "*.<dc>/192.0.2.2": TEST-NET-1, never
+ * dialled (federation.md section 2). */
+#define SERVER_WAN_PLACEHOLDER "192.0.2.2"
+
 /** Small named blobs that outlive a crash: the accepted birth list. */
 struct server_stable_ops {
     uint32_t version; /* 1 */
