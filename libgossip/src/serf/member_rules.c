@@ -136,6 +136,16 @@ bool serf_join_intent(struct gossip_serf *serf, const char *name,
     return true;
 }
 
+/* A leave of ours that we did not say. One of the same time as our last join
+ * counts too: where it came first, that join came too late (it was made by
+ * another node at the same moment), and we would look as if leaving for ever. */
+static bool refutes(const struct gossip_serf *serf,
+                    const struct serf_member *member, uint64_t ltime)
+{
+    return serf_is_self(serf, member->name) &&
+           serf->state == GOSSIP_SERF_ALIVE && ltime >= member->status_ltime;
+}
+
 bool serf_leave_intent(struct gossip_serf *serf, const char *name,
                        uint64_t ltime, bool prune)
 {
@@ -145,13 +155,13 @@ bool serf_leave_intent(struct gossip_serf *serf, const char *name,
     member = serf_members_find(&serf->members, name);
     if (member == NULL)
         return buffer_intent(serf, name, SERF_INTENT_LEAVE, ltime);
-    if (ltime <= member->status_ltime)
-        return false;
-    if (serf_is_self(serf, name) && serf->state == GOSSIP_SERF_ALIVE) {
+    if (refutes(serf, member, ltime)) {
         base_log(&serf->log, BASE_LOG_DEBUG, "refuting a leave intent");
         serf_broadcast_join(serf);
         return false;
     }
+    if (ltime <= member->status_ltime)
+        return false;
     member->status_ltime = ltime;
     switch (member->status) {
     case GOSSIP_MEMBER_ALIVE:

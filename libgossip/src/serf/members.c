@@ -132,6 +132,8 @@ void serf_members_set_status(struct serf_members *members,
         if (before == NULL)
             member->gone_ms = now_ms;
     }
+    if (status == GOSSIP_MEMBER_LEAVING)
+        member->gone_ms = now_ms;
     member->status = (uint8_t)status;
 }
 

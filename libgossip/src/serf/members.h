@@ -17,7 +17,7 @@
 struct serf_member {
     struct serf_named named; /* first: the table's part */
     uint64_t status_ltime;
-    uint64_t gone_ms; /* monotonic; when it failed or left */
+    uint64_t gone_ms; /* monotonic; when it failed, left, began to leave */
     uint8_t *meta;
     uint16_t meta_len;
     uint8_t status; /* enum gossip_member_status */

@@ -36,6 +36,28 @@ static bool is_due(struct gossip_serf *serf, const struct serf_member *member,
     return now_ms - member->gone_ms > patience_ms(serf, member);
 }
 
+/* A leave that does not end was meant for nobody, or its refutation was lost:
+ * who is said to leave hears it once more, and says no or goes. */
+static void ask_again(struct gossip_serf *serf,
+                      const struct serf_member *member, uint64_t now_ms)
+{
+    uint64_t patience = 2 * (uint64_t)serf->cfg.broadcast_timeout_ms +
+                        serf->cfg.leave_propagate_delay_ms;
+    struct serf_msg_intent msg = {.ltime = member->status_ltime,
+                                  .node = mp_str_of(member->name)};
+    struct gossip_peer peer = {member->name, member->addr};
+    struct base_buf out = BASE_BUF_INIT;
+
+    if (member->status != GOSSIP_MEMBER_LEAVING ||
+        serf_is_self(serf, member->name) ||
+        now_ms - member->gone_ms < patience)
+        return;
+    serf_put_intent(&out, SERF_LEAVE, &msg);
+    (void)gossip_memberlist_send(serf->memberlist, &peer, base_buf_data(&out),
+                                 base_buf_len(&out));
+    base_buf_close(&out);
+}
+
 static void on_reap(void *arg)
 {
     struct gossip_serf *serf = arg;
@@ -49,6 +71,8 @@ static void on_reap(void *arg)
             base_log(&serf->log, BASE_LOG_INFO, "member forgotten",
                      kv_str("node", member->name));
             serf_erase(serf, member);
+        } else {
+            ask_again(serf, member, now_ms);
         }
     }
     serf_intents_reap(&serf->intents, now_ms,
