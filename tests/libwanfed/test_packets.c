@@ -320,7 +320,7 @@ START_TEST(while_dialling_the_oldest_go)
     fed_close(&fed);
     open_with(&limits);
     for (i = 0; i < 10; i++) {
-        char text[8];
+        char text[16];
 
         snprintf(text, sizeof(text), "p%d", i);
         ck_assert_int_eq(fed_send(a, "b.dc2", text), 0);
@@ -352,7 +352,7 @@ END_TEST
 START_TEST(queues_together_are_bounded)
 {
     char *big = base_alloc(1000001);
-    char name[16];
+    char name[32];
     int i;
     int refused = 0;
 

@@ -29,7 +29,10 @@ struct fedstate_primary {
     void *ctx;
 };
 
-/** The same towards our own Raft. */
+/** The same towards our own Raft. A change that is refused for its own sake
+ * ends with FEDSTATE_EINVAL, ENODC, EOP, ESTALE or ETOOBIG (an entry over the
+ * log's limit too): replication then goes on with the others. Any other error
+ * ends its round. */
 struct fedstate_local_ops {
     uint32_t version; /* 1 */
     int (*apply)(void *ctx, const Fedstate__Change *change,
