@@ -190,7 +190,12 @@ void forward_to_leader(struct server *server, struct rpc_call *call,
         return;
     forward->again = again;
     forward->arg = arg;
-    forward_try(forward);
+    /* Raft may know already that we lead no longer, before it has told us:
+     * whoever was sent here by it must not be sent straight back. */
+    if (server->is_leader)
+        forward_later(forward, RPC_ENOLEADER, FORWARD_NO_LEADER);
+    else
+        forward_try(forward);
 }
 
 void forward_to_datacenter(struct server *server, struct rpc_call *call,
