@@ -5,6 +5,8 @@
  * may be silent are bounded; a bad length closes. Source: federation.md section
  * 5, Packet.
  */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "frame.h"
 #include "internal.h"
@@ -21,6 +23,7 @@ struct wanfed_inlet {
     struct wanfed_transport *transport;
     struct base_stream *stream;
     struct base_addr from;
+    char key[WANFED_NAME_BYTES]; /* whose it is; "" if no name tells */
     struct base_timer timer; /* goes on after a turn's frames */
     uint64_t used_ms;
     bool large;
@@ -148,6 +151,49 @@ static const struct base_stream_events inlet_events = {
     .on_closed = on_closed,
 };
 
+/* A server's certificate bears <node>.server.<dc>.<domain>. */
+static bool wan_key(const char *dns_name, char key[WANFED_NAME_BYTES])
+{
+    static const char middle[] = ".server.";
+    const char *at = strstr(dns_name, middle);
+    size_t node_len;
+    size_t dc_len;
+
+    if (at == NULL)
+        return false;
+    node_len = (size_t)(at - dns_name);
+    at += sizeof(middle) - 1;
+    dc_len = strcspn(at, ".");
+    if (node_len > 63 || dc_len > 63)
+        return false;
+    memcpy(key, dns_name, node_len);
+    key[node_len] = '.';
+    memcpy(key + node_len + 1, at, dc_len);
+    key[node_len + 1 + dc_len] = '\0';
+    return true;
+}
+
+static void take_key(struct wanfed_inlet *inlet, const struct rpc_peer *who)
+{
+    unsigned i;
+
+    for (i = 0; i < who->name_count && i < RPC_NAMES_MAX; i++)
+        if (wan_key(who->names[i], inlet->key))
+            return;
+}
+
+static void tell_heard(struct wanfed_inlet *inlet)
+{
+    struct wanfed_inlet *other;
+    bool again = false;
+
+    if (inlet->key[0] == '\0')
+        return;
+    LIST_FOREACH(other, &inlet->transport->inlets, link)
+        again |= other != inlet && strcmp(other->key, inlet->key) == 0;
+    wanfed_peers_heard(inlet->transport, inlet->key, again);
+}
+
 void wanfed_accept_packets(struct wanfed_transport *transport,
                            struct base_stream *stream,
                            const struct rpc_peer *peer)
@@ -164,6 +210,7 @@ void wanfed_accept_packets(struct wanfed_transport *transport,
     inlet->transport = transport;
     inlet->stream = stream;
     inlet->from = peer->addr;
+    take_key(inlet, peer);
     inlet->used_ms = base_env_now_ms(transport->env);
     base_timer_init(&inlet->timer, transport->env, "wanfed-inlet", on_timer,
                     inlet);
@@ -172,7 +219,7 @@ void wanfed_accept_packets(struct wanfed_transport *transport,
     base_gauge_set(transport->counters.inlets, (int64_t)transport->inlet_count);
     base_stream_set_in_limit(stream, INLET_BYTES);
     base_stream_set_events(stream, &inlet_events, inlet);
-    wanfed_peers_heard(transport, peer);
+    tell_heard(inlet);
     wanfed_need_sweep(transport);
 }
 

@@ -7,6 +7,8 @@
 #include "base/metrics.h"
 #include "wanfed/transport.h"
 
+#define WANFED_NAME_BYTES 128 /* two labels, a dot, and the end */
+
 struct wanfed_peer;
 struct wanfed_inlet;
 struct wanfed_dial;
@@ -62,11 +64,12 @@ int wanfed_peers_send(struct wanfed_transport *transport, const char *name,
                       size_t len);
 /** Once a second: idle and doubted connections close, unused peers go. */
 void wanfed_peers_sweep(struct wanfed_transport *transport);
-/** That server opened a connection to us: there is a way between us now, and it
- * may have left one that failed without a sign. Ours to it is renewed, so that
- * answers take the new way too, before gossip has to suspect it. */
-void wanfed_peers_heard(struct wanfed_transport *transport,
-                        const struct rpc_peer *who);
+/** The server of that name (lower case) opened a connection to us, so there is a
+ * way between us now. again: while we still held one from it. A peer keeps only
+ * one, so it has left the other, which failed without a sign; ours to it is
+ * renewed too, so that answers find the new way before gossip suspects it. */
+void wanfed_peers_heard(struct wanfed_transport *transport, const char *key,
+                        bool again);
 /** Those that wait to dial again do it now. */
 void wanfed_peers_retry(struct wanfed_transport *transport);
 void wanfed_peers_close(struct wanfed_transport *transport);

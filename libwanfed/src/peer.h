@@ -21,8 +21,6 @@
 #include "internal.h"
 #include "queue.h"
 
-#define WANFED_NAME_BYTES 128 /* two labels, a dot, and the end */
-
 enum wanfed_peer_state {
     WANFED_PEER_IDLE,
     WANFED_PEER_DIALING,

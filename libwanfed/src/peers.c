@@ -25,29 +25,8 @@ static bool is_doubted(const struct wanfed_peer *peer)
            node.state_change_ms > peer->opened_ms;
 }
 
-/* A server's certificate bears <node>.server.<dc>.<domain>. */
-static bool wan_name(const char *dns_name, char key[WANFED_NAME_BYTES])
-{
-    static const char middle[] = ".server.";
-    const char *at = strstr(dns_name, middle);
-    size_t node_len;
-    size_t dc_len;
-
-    if (at == NULL)
-        return false;
-    node_len = (size_t)(at - dns_name);
-    at += sizeof(middle) - 1;
-    dc_len = strcspn(at, ".");
-    if (node_len > 63 || dc_len > 63)
-        return false;
-    memcpy(key, dns_name, node_len);
-    key[node_len] = '.';
-    memcpy(key + node_len + 1, at, dc_len);
-    key[node_len + 1 + dc_len] = '\0';
-    return true;
-}
-
-static void renew(struct wanfed_transport *transport, const char *key)
+void wanfed_peers_heard(struct wanfed_transport *transport, const char *key,
+                        bool again)
 {
     uint64_t now = base_env_now_ms(transport->env);
     struct wanfed_peer *peer;
@@ -56,22 +35,11 @@ static void renew(struct wanfed_transport *transport, const char *key)
     if (peer == NULL)
         return;
     wanfed_peer_retry(peer);
-    /* Not one that is young: that is the answer to our own new connection, and
-     * two peers would renew for ever. */
-    if (peer->state == WANFED_PEER_UP &&
+    /* Not one that is young: that may be the answer to our own new connection,
+     * and two peers would renew for ever. */
+    if (again && peer->state == WANFED_PEER_UP &&
         now - peer->opened_ms > RENEW_AFTER_MS && peer->queue.count == 0)
         wanfed_peer_hang_up(peer);
-}
-
-void wanfed_peers_heard(struct wanfed_transport *transport,
-                        const struct rpc_peer *who)
-{
-    char key[WANFED_NAME_BYTES];
-    unsigned i;
-
-    for (i = 0; i < who->name_count && i < RPC_NAMES_MAX; i++)
-        if (wan_name(who->names[i], key))
-            renew(transport, key);
 }
 
 static void forget(struct wanfed_peer *peer)

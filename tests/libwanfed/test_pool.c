@@ -96,6 +96,9 @@ START_TEST(two_datacenters_are_one_pool_and_stay_it)
         fed_counter(b1, "isthmus.wanfed.packets.received", NULL, NULL), 100);
     ck_assert_uint_eq(
         fed_counter(a1, "isthmus.wanfed.dials", "outcome", "failed"), 0);
+    /* One connection a peer, for all of it. */
+    ck_assert_uint_eq(fed_counter(a1, "isthmus.wanfed.dials", "outcome", "ok"),
+                      2);
 }
 END_TEST
 

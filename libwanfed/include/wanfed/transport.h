@@ -13,8 +13,8 @@
  * (30 s after the last packet the peer is forgotten to be down).
  *
  * A connection whose peer gossip suspects since it was opened is closed, since
- * a void swallows packets without a sign; the next packet dials anew. So is an
- * older one to a server that opens a new one to us.
+ * a void swallows packets without a sign; the next packet dials anew. So is one
+ * to a server that opens a second one to us, since it has left the first.
  *
  * Threads: the gossip loop.
  */
