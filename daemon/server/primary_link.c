@@ -69,6 +69,18 @@ static int status_for_fedstate(struct primary_link *link, int status)
     return FEDSTATE_EPRIMARY;
 }
 
+/* An Apply tells as much about the way to the primary as a replication round
+ * does, and may be the only one to ask: a blocking List can hang for minutes on
+ * a connection that still lives while every new one fails. */
+static void report_path(struct primary_link *link, int status)
+{
+    struct server *server = link->server;
+
+    if (!server_is_primary(server) &&
+        (status == 0 || status == FEDSTATE_EPRIMARY))
+        fedstate_locator_report_round(server->locator, status);
+}
+
 /* ---- the primary, by RPC -------------------------------------------------- */
 
 static void on_list(void *arg, int status, const char *text, const void *body,
@@ -136,6 +148,7 @@ static void on_applied_there(void *arg, int status, const char *text,
     (void)body;
     (void)len;
     status = status_for_fedstate(call->link, status);
+    report_path(call->link, status);
     call_free(call);
     done(done_arg, status);
 }
