@@ -19,7 +19,6 @@ struct registration {
     struct api *api;
     struct base_env *env;
     struct base_log log;
-    struct base_log_limit log_limit;
     const struct gateway_options *options;
     struct api_call *call;
     struct base_timer next; /* the next request of either kind */
@@ -94,8 +93,7 @@ static void on_failure(struct registration *registration,
                        const struct api_reply *reply)
 {
     registration->failures++;
-    if (base_log_limit_pass(&registration->log_limit,
-                            base_env_now_ns(registration->env)))
+    if (backoff_is_worth_a_line(registration->failures))
         base_log(&registration->log, BASE_LOG_WARN, "cannot register",
                  kv_int("status", reply->status), kv_str("error", reply->why));
     base_timer_start_ms(&registration->next,

@@ -17,7 +17,6 @@ struct source {
     struct source_config config;
     struct base_env *env;
     struct base_log log;
-    struct base_log_limit log_limit;
     struct api_call *self_call;
     struct base_timer self_again;
     unsigned failures;
@@ -112,14 +111,14 @@ static void on_self(void *arg, const struct api_reply *reply)
 
     source->self_call = NULL;
     if (reply->status != 200 || datacenter == NULL) {
-        if (base_log_limit_pass(&source->log_limit,
-                                base_env_now_ns(source->env)))
+        source->failures++;
+        if (backoff_is_worth_a_line(source->failures))
             base_log(&source->log, BASE_LOG_WARN,
                      "waiting for the agent to tell its datacenter",
                      kv_int("status", reply->status),
                      kv_str("error", reply->why));
         base_timer_start_ms(&source->self_again,
-                            backoff_ms(source->env, ++source->failures));
+                            backoff_ms(source->env, source->failures));
         return;
     }
     source->datacenter = base_strdup(datacenter);

@@ -23,7 +23,6 @@ struct watch {
     struct watch_config config;
     struct base_env *env;
     struct base_log log;
-    struct base_log_limit log_limit;
     struct api_call *call;
     struct base_timer again;
     uint64_t index;
@@ -36,7 +35,7 @@ static void ask(void *arg);
 static void on_failure(struct watch *watch, const struct api_reply *reply)
 {
     watch->failures++;
-    if (base_log_limit_pass(&watch->log_limit, base_env_now_ns(watch->env)))
+    if (backoff_is_worth_a_line(watch->failures))
         base_log(&watch->log, BASE_LOG_WARN, "cannot follow the agent",
                  kv_str("path", watch->config.path),
                  kv_int("status", reply->status), kv_str("error", reply->why));

@@ -9,6 +9,7 @@ Suite *gateway_catalog_suite(void);
 Suite *gateway_proxy_suite(void);
 Suite *gateway_refused_suite(void);
 Suite *gateway_routes_suite(void);
+Suite *gateway_run_suite(void);
 Suite *http_client_suite(void);
 Suite *tls_commands_suite(void);
 Suite *views_suite(void);
@@ -25,6 +26,7 @@ int main(void)
         gateway_proxy_suite,
         gateway_refused_suite,
         gateway_routes_suite,
+        gateway_run_suite,
         http_client_suite,
         tls_commands_suite,
         views_suite,
