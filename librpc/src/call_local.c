@@ -24,11 +24,14 @@ struct local_call {
 
 static void local_free(struct local_call *local)
 {
+    struct rpc_server *server = local->server;
+
     LIST_REMOVE(local, link);
     base_timer_stop(&local->timer);
     base_free(local->text);
     base_buf_close(&local->body);
     base_free(local);
+    rpc_server_note_gone(server);
 }
 
 /* Cuts the handler's side off: it hears that nobody waits. */
@@ -142,7 +145,9 @@ int rpc_server_call_local(struct rpc_server *server,
 
     if (out != NULL)
         *out = NULL;
-    rv = rpc_request_check(request, server->limits.message_bytes_max);
+    rv = server->shutting_down
+             ? RPC_ECLOSED
+             : rpc_request_check(request, server->limits.message_bytes_max);
     if (rv < 0)
         return rv;
     BASE_NEW(local);

@@ -642,8 +642,3 @@ uint32_t rpc_mux_peer_streams_max(const struct rpc_mux *mux)
 {
     return mux->peer.streams_max;
 }
-
-uint32_t rpc_mux_last_id(const struct rpc_mux *mux)
-{
-    return mux->last_id;
-}

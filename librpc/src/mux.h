@@ -65,6 +65,5 @@ unsigned rpc_mux_partial_count(const struct rpc_mux *mux);
 /** What the peer takes; ours until its hello has come. */
 uint32_t rpc_mux_peer_message_max(const struct rpc_mux *mux);
 uint32_t rpc_mux_peer_streams_max(const struct rpc_mux *mux);
-uint32_t rpc_mux_last_id(const struct rpc_mux *mux);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "rpc/server.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@
 
 #define STREAMS_MAX 64u
 #define IDLE_TIMEOUT_MS 120000u
+
+static void on_shutdown_timer(void *arg);
 
 int rpc_server_new(struct base_env *env, const struct rpc_server_config *config,
                    struct rpc_server **out)
@@ -39,8 +42,19 @@ int rpc_server_new(struct base_env *env, const struct rpc_server_config *config,
     SLIST_INIT(&server->methods);
     LIST_INIT(&server->conns);
     LIST_INIT(&server->locals);
+    base_timer_init(&server->shutdown_timer, env, "rpc-shutdown",
+                    on_shutdown_timer, server);
     *out = server;
     return 0;
+}
+
+/* Cuts off whatever there is. */
+static void end_all(struct rpc_server *server)
+{
+    while (!LIST_EMPTY(&server->conns))
+        rpc_server_conn_free(LIST_FIRST(&server->conns));
+    while (!LIST_EMPTY(&server->locals))
+        rpc_local_call_end(LIST_FIRST(&server->locals));
 }
 
 void rpc_server_free(struct rpc_server *server)
@@ -49,16 +63,49 @@ void rpc_server_free(struct rpc_server *server)
 
     if (server == NULL)
         return;
-    while (!LIST_EMPTY(&server->conns))
-        rpc_server_conn_free(LIST_FIRST(&server->conns));
-    while (!LIST_EMPTY(&server->locals))
-        rpc_local_call_end(LIST_FIRST(&server->locals));
+    server->shutdown_done = NULL;
+    end_all(server);
+    base_timer_stop(&server->shutdown_timer);
     while ((method = SLIST_FIRST(&server->methods)) != NULL) {
         SLIST_REMOVE_HEAD(&server->methods, link);
         base_free(method);
     }
     base_free(server->domain);
     base_free(server);
+}
+
+static void on_shutdown_timer(void *arg)
+{
+    struct rpc_server *server = arg;
+    void (*done)(void *done_arg) = server->shutdown_done;
+
+    server->shutdown_done = NULL;
+    end_all(server);
+    base_timer_stop(&server->shutdown_timer);
+    done(server->shutdown_arg); /* may free the server */
+}
+
+void rpc_server_note_gone(struct rpc_server *server)
+{
+    if (server->shutdown_done != NULL && LIST_EMPTY(&server->conns) &&
+        LIST_EMPTY(&server->locals))
+        base_timer_start_ns(&server->shutdown_timer, 0);
+}
+
+void rpc_server_shutdown(struct rpc_server *server, uint32_t timeout_ms,
+                         void (*done)(void *arg), void *arg)
+{
+    struct server_conn *conn;
+
+    assert(!server->shutting_down);
+    server->shutting_down = true;
+    server->shutdown_done = done;
+    server->shutdown_arg = arg;
+    base_timer_start_ms(&server->shutdown_timer, timeout_ms);
+    for (conn = LIST_FIRST(&server->conns); conn != NULL;
+         conn = rpc_server_conn_next(conn))
+        rpc_server_conn_leave(conn);
+    rpc_server_note_gone(server);
 }
 
 void rpc_server_method(struct rpc_server *server, const char *name,

@@ -22,8 +22,14 @@ struct server_conn {
     struct rpc_call_list calls;
 };
 
+struct server_conn *rpc_server_conn_next(const struct server_conn *conn)
+{
+    return LIST_NEXT(conn, link);
+}
+
 void rpc_server_conn_free(struct server_conn *conn)
 {
+    struct rpc_server *server = conn->server;
     struct rpc_call *call;
 
     LIST_REMOVE(conn, link);
@@ -34,9 +40,10 @@ void rpc_server_conn_free(struct server_conn *conn)
     }
     rpc_peer_unref(conn->peer);
     base_free(conn);
+    rpc_server_note_gone(server);
 }
 
-static void leave(struct server_conn *conn)
+void rpc_server_conn_leave(struct server_conn *conn)
 {
     conn->leaving = true;
     rpc_mux_goaway(conn->mux);
@@ -58,7 +65,7 @@ static void send_response(struct server_conn *conn, uint32_t id, int status,
     frame_write_response(&start, id, status, text, (uint32_t)len);
     rpc_mux_send(conn->mux, id, &start, body, len);
     if (conn->single) {
-        leave(conn);
+        rpc_server_conn_leave(conn);
         rpc_mux_finish(conn->mux);
     }
 }
@@ -166,7 +173,7 @@ static void on_idle(void *arg)
     if (conn->leaving)
         rpc_server_conn_free(conn);
     else
-        leave(conn);
+        rpc_server_conn_leave(conn);
 }
 
 static void on_end(void *arg, int err, const char *why)
@@ -206,4 +213,6 @@ void rpc_server_conn_new(struct rpc_server *server, struct base_stream *stream,
     LIST_INSERT_HEAD(&server->conns, conn, link);
     conn->mux = rpc_mux_new(server->env, stream, true, &server->limits,
                             &conn_events, conn);
+    if (server->shutting_down)
+        rpc_server_conn_leave(conn);
 }

@@ -30,6 +30,10 @@ struct rpc_server {
     SLIST_HEAD(, rpc_method) methods;
     LIST_HEAD(, server_conn) conns;
     LIST_HEAD(, local_call) locals;
+    bool shutting_down;
+    struct base_timer shutdown_timer; /* its end, or zero: it is over */
+    void (*shutdown_done)(void *arg);
+    void *shutdown_arg;
 };
 
 /** Whether that caller may call that method now. Returns it, or NULL with a
@@ -44,6 +48,11 @@ void rpc_server_count_refused(struct rpc_server *server, const char *reason);
 void rpc_server_conn_new(struct rpc_server *server, struct base_stream *stream,
                          const struct rpc_peer *peer, bool single);
 void rpc_server_conn_free(struct server_conn *conn);
+/** Tells its caller to go elsewhere. */
+void rpc_server_conn_leave(struct server_conn *conn);
+/** To be called when a connection or a local call has gone. */
+void rpc_server_note_gone(struct rpc_server *server);
+struct server_conn *rpc_server_conn_next(const struct server_conn *conn);
 void rpc_local_call_end(struct local_call *local);
 
 #endif

@@ -1,5 +1,6 @@
 /* Calls: each ends exactly once, whatever happens to it. Every test runs over
  * real TLS on loopback and in the simulator. */
+#include <stdio.h>
 #include <string.h>
 
 #include "bed.h"
@@ -483,6 +484,69 @@ START_TEST(a_connection_with_a_call_under_way_is_not_idle)
 }
 END_TEST
 
+static bool log_has(FILE *file, const char *words)
+{
+    char line[512];
+
+    rewind(file);
+    while (fgets(line, sizeof(line), file) != NULL)
+        if (strstr(line, words) != NULL)
+            return true;
+    return false;
+}
+
+START_TEST(a_call_can_be_followed_in_the_event_log)
+{
+    static const char *const steps[] = {
+        "accepted protocol=rpc-multi secure=1", "send Test.Echo id=1 bytes=5",
+        "call Test.Echo id=1 bytes=5",
+        "answer Test.Echo id=1 bytes=5 status=0",
+        "done Test.Echo id=1 bytes=5 status=0"};
+    struct bed *bed = bed_new(&(struct bed_config){.kind = SIM});
+    FILE *file = tmpfile();
+    struct asked *asked;
+    unsigned i;
+
+    base_sim_set_log(bed->world->sim, file);
+    asked = bed_ask(bed, "Test.Echo", "hello", 5, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    for (i = 0; i < BASE_COUNT_OF(steps); i++)
+        ck_assert_msg(log_has(file, steps[i]), "lacks: %s", steps[i]);
+    base_sim_set_log(bed->world->sim, NULL);
+    fclose(file);
+    asked_free(asked);
+    bed_free(bed);
+}
+END_TEST
+
+static void digest_of_a_run(char digest[65])
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = SIM});
+    uint8_t *body = base_calloc(1, 300000);
+    unsigned i;
+
+    for (i = 0; i < 10; i++) {
+        struct asked *asked = bed_ask(bed, "Test.Echo", body, i * 30000, 5000);
+
+        ck_assert_int_eq(bed_await(bed, asked), 0);
+        asked_free(asked);
+    }
+    base_sim_digest(bed->world->sim, digest);
+    base_free(body);
+    bed_free(bed);
+}
+
+START_TEST(equal_seeds_give_equal_runs)
+{
+    char first[65];
+    char second[65];
+
+    digest_of_a_run(first);
+    digest_of_a_run(second);
+    ck_assert_str_eq(first, second);
+}
+END_TEST
+
 static void cut(void *arg, const struct base_sim_host *from,
                 const struct base_sim_host *to, struct base_sim_link *link)
 {
@@ -538,6 +602,162 @@ START_TEST(forgetting_a_server_drops_its_idle_connection)
     asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
     ck_assert_int_eq(bed_await(bed, asked), 0);
     ck_assert_uint_eq(bed->accepted, 2);
+    asked_free(asked);
+    bed_free(bed);
+}
+END_TEST
+
+START_TEST(a_server_nobody_uses_any_more_is_forgotten_and_found_again)
+{
+    struct bed *bed = bed_new(&(struct bed_config){
+        .kind = _i, .pool.idle_timeout_ms = 50});
+    const char *nodes[] = {"s1", "s2", "s1"};
+    unsigned i;
+
+    for (i = 0; i < 3; i++) {
+        struct asked *asked;
+
+        bed->target.node = nodes[i];
+        asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+        ck_assert_int_eq(bed_await(bed, asked), 0);
+        asked_free(asked);
+        world_pass_ms(bed->world, 150);
+    }
+    ck_assert_uint_eq(bed->accepted, 3);
+    bed_free(bed);
+}
+END_TEST
+
+START_TEST(calls_beyond_the_queue_are_busy)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
+    struct asked *asked[1025];
+    unsigned i;
+
+    for (i = 0; i < 1025; i++)
+        asked[i] = bed_ask(bed, "Test.Echo", "x", 1, 20000);
+    ck_assert_int_eq(bed_await(bed, asked[1024]), RPC_EBUSY);
+    for (i = 0; i < 1025; i++) {
+        ck_assert_int_eq(bed_await(bed, asked[i]),
+                         i == 1024 ? RPC_EBUSY : 0);
+        asked_free(asked[i]);
+    }
+    bed_free(bed);
+}
+END_TEST
+
+START_TEST(a_target_that_cannot_be_dialled_fails_the_call)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
+    struct asked *asked;
+
+    bed->target.addr = (struct base_addr){0};
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), RPC_EINVAL);
+    asked_free(asked);
+    bed_free(bed);
+}
+END_TEST
+
+/* ---- the server's end ---- */
+
+static void set_flag(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+START_TEST(a_shutdown_finishes_what_has_come)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
+    struct asked *held = bed_ask(bed, "Test.Hold", "x", 1, 60000);
+    bool over = false;
+
+    bed_await_held(bed, 1);
+    rpc_server_shutdown(bed->server, 60000, set_flag, &over);
+    world_settle(bed->world);
+    ck_assert(!over);
+    rpc_call_reply(bed_take_held(bed), "done", 4);
+    ck_assert_int_eq(bed_await(bed, held), 0);
+    world_await_flag(bed->world, &over);
+    asked_free(held);
+    bed_free(bed);
+}
+END_TEST
+
+START_TEST(a_shutdown_takes_nothing_new)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
+    struct rpc_request request = {.method = "Test.Echo", .timeout_ms = 5000};
+    struct asked *held = bed_ask(bed, "Test.Hold", "x", 1, 60000);
+    struct asked *fresh;
+    bool over = false;
+
+    bed_await_held(bed, 1);
+    rpc_server_shutdown(bed->server, 60000, set_flag, &over);
+    fresh = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, fresh), RPC_ECLOSED);
+    ck_assert_int_eq(rpc_server_call_local(bed->server, &request, asked_done,
+                                           NULL, NULL),
+                     RPC_ECLOSED);
+    ck_assert(!held->done);
+    rpc_call_reply(bed_take_held(bed), "done", 4);
+    ck_assert_int_eq(bed_await(bed, held), 0);
+    world_await_flag(bed->world, &over);
+    asked_free(held);
+    asked_free(fresh);
+    bed_free(bed);
+}
+END_TEST
+
+START_TEST(a_shutdown_ends_in_time)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
+    struct asked *held = bed_ask(bed, "Test.Hold", "x", 1, 60000);
+    bool over = false;
+
+    bed_await_held(bed, 1);
+    rpc_server_shutdown(bed->server, 200, set_flag, &over);
+    world_await_flag(bed->world, &over);
+    ck_assert_uint_eq(bed->cancelled, 1);
+    ck_assert_int_eq(bed_await(bed, held), RPC_ECLOSED);
+    asked_free(held);
+    bed_free(bed);
+}
+END_TEST
+
+START_TEST(a_shutdown_of_an_idle_server_is_quick)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
+    struct asked *asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    bool over = false;
+
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    rpc_server_shutdown(bed->server, 600000, set_flag, &over);
+    ck_assert(!over);
+    world_settle(bed->world);
+    ck_assert(over);
+    asked_free(asked);
+    bed_free(bed);
+}
+END_TEST
+
+static void on_suicide(void *arg, struct rpc_call *call)
+{
+    struct bed *bed = arg;
+
+    rpc_server_free(bed->server);
+    bed->server = NULL;
+    rpc_call_reply(call, "too late", 8);
+}
+
+START_TEST(a_method_may_end_the_server)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
+    struct asked *asked;
+
+    rpc_server_method(bed->server, "Test.End", 0, on_suicide, bed);
+    asked = bed_ask(bed, "Test.End", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), RPC_ECLOSED);
     asked_free(asked);
     bed_free(bed);
 }
@@ -670,9 +890,19 @@ Suite *calls_suite(void)
     add_both(conns, an_idle_connection_closes_and_the_next_call_dials_again);
     add_both(conns, a_server_that_closes_idle_ones_loses_no_call);
     tcase_add_test(conns, a_connection_with_a_call_under_way_is_not_idle);
+    tcase_add_test(conns, a_call_can_be_followed_in_the_event_log);
+    tcase_add_test(conns, equal_seeds_give_equal_runs);
     tcase_add_test(conns, a_peer_that_falls_silent_ends_the_call);
     add_both(conns, servers_behind_one_address_do_not_share_a_connection);
     add_both(conns, forgetting_a_server_drops_its_idle_connection);
+    add_both(conns, a_server_nobody_uses_any_more_is_forgotten_and_found_again);
+    add_both(conns, calls_beyond_the_queue_are_busy);
+    add_both(conns, a_target_that_cannot_be_dialled_fails_the_call);
+    add_both(conns, a_shutdown_finishes_what_has_come);
+    add_both(conns, a_shutdown_takes_nothing_new);
+    add_both(conns, a_shutdown_ends_in_time);
+    add_both(conns, a_shutdown_of_an_idle_server_is_quick);
+    add_both(conns, a_method_may_end_the_server);
     suite_add_tcase(suite, conns);
 
     add_both(local, a_local_call_follows_the_same_rules);

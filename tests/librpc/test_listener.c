@@ -258,6 +258,56 @@ START_TEST(a_first_byte_that_may_not_be_is_refused)
 }
 END_TEST
 
+struct lines {
+    unsigned count;
+    char *first;
+};
+
+static void keep_line(void *ctx, const struct base_log_record *record)
+{
+    struct lines *lines = ctx;
+
+    if (lines->count++ == 0)
+        lines->first = base_log_render_text(record);
+}
+
+static int64_t no_time(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+START_TEST(refusals_are_logged_but_not_all)
+{
+    struct world *world = world_new(SIM);
+    struct lines lines = {0};
+    struct base_log_sink sink = {keep_line, no_time, &lines};
+    struct port *port;
+    unsigned i;
+
+    base_sim_set_log_sink(world->sim, &sink, BASE_LOG_INFO);
+    world->server.env->log = (struct base_log){&sink, "test", BASE_LOG_INFO};
+    port = port_new(world, (struct rpc_listener_config){0}, false);
+    for (i = 0; i < 50; i++) {
+        struct raw *raw = raw_dial(world, &port->addr);
+
+        raw_write(raw, "GET /", 5);
+        world_await_flag(world, &raw->closed);
+        raw_free(raw);
+    }
+    ck_assert_uint_eq(world_refused(world, "unknown-byte"), 50);
+    ck_assert_uint_ge(lines.count, 10);
+    ck_assert_uint_le(lines.count, 12);
+    ck_assert_msg(strstr(lines.first, "byte=0x47") != NULL &&
+                      strstr(lines.first, "peer=10.0.0.1:") != NULL &&
+                      strstr(lines.first, "reason=unknown-byte") != NULL,
+                  "%s", lines.first);
+    base_free(lines.first);
+    port_free(port);
+    world_free(world);
+}
+END_TEST
+
 START_TEST(a_connection_that_says_nothing_is_closed_in_time)
 {
     struct world *world = world_new(_i);
@@ -674,6 +724,68 @@ START_TEST(connections_of_one_certificate_are_limited)
 }
 END_TEST
 
+START_TEST(connections_that_wait_are_limited)
+{
+    struct world *world = world_new(SIM);
+    struct port *port = port_new(
+        world, (struct rpc_listener_config){.accepts_per_second = 5000},
+        false);
+    struct raw *raws[1025];
+    unsigned i;
+
+    for (i = 0; i < 1025; i++)
+        raws[i] = raw_dial(world, &port->addr);
+    world_await_refused(world, "waiting-max", 1);
+    world_await_flag(world, &raws[1024]->closed);
+    for (i = 0; i < 1025; i++)
+        raw_free(raws[i]);
+    port_free(port);
+    world_free(world);
+}
+END_TEST
+
+START_TEST(a_refused_client_that_stays_is_not_kept)
+{
+    struct world *world = world_new(_i);
+    struct port *port = mtls_port(world);
+    struct raw *raws[80];
+    unsigned i;
+
+    /* More than are lingered for; those that linger are cut after a second. */
+    for (i = 0; i < 80; i++) {
+        raws[i] = raw_dial(world, &port->addr);
+        raw_write(raws[i], "\x16\x03\x01\xff\xff rubbish rubbish", 21);
+        world_settle(world);
+    }
+    world_await_refused(world, "handshake", 80);
+    for (i = 0; i < 80; i++)
+        world_await_flag(world, &raws[i]->closed);
+    world_pass_ms(world, 1200);
+    for (i = 0; i < 80; i++)
+        raw_free(raws[i]);
+    port_free(port);
+    world_free(world);
+}
+END_TEST
+
+START_TEST(a_port_in_use_is_an_error)
+{
+    struct world *world = world_new(_i);
+    struct port *port =
+        port_new(world, (struct rpc_listener_config){0}, false);
+    struct rpc_listener_config config = {
+        .addr = port->addr, .datacenter = "dc1", .domain = "consul"};
+    struct rpc_listener *listener;
+
+    ck_assert_int_eq(rpc_listener_new(world->server.env, world->server.net,
+                                      &config, &listener),
+                     BASE_EINUSE);
+    ck_assert_ptr_null(listener);
+    port_free(port);
+    world_free(world);
+}
+END_TEST
+
 START_TEST(streams_outlive_their_listener)
 {
     struct world *world = world_new(_i);
@@ -715,6 +827,7 @@ Suite *listener_suite(void)
     add_both(bytes, a_plain_byte_reaches_its_protocol_where_no_tls_is, 4);
     add_both(bytes, a_first_byte_that_may_not_be_is_refused,
              BASE_COUNT_OF(refusals));
+    tcase_add_test(bytes, refusals_are_logged_but_not_all);
     add_both(bytes, a_connection_that_says_nothing_is_closed_in_time, 1);
     add_both(bytes, a_connection_that_leaves_early_is_no_refusal, 1);
     add_both(bytes, a_protocol_without_a_handler_is_refused, 1);
@@ -743,6 +856,9 @@ Suite *listener_suite(void)
     add_both(limits, handshakes_in_flight_are_limited, 1);
     add_both(limits, accepts_from_one_address_are_limited, 1);
     tcase_add_test(limits, connections_of_one_certificate_are_limited);
+    tcase_add_test(limits, connections_that_wait_are_limited);
+    add_both(limits, a_refused_client_that_stays_is_not_kept, 1);
+    add_both(limits, a_port_in_use_is_an_error, 1);
     add_both(limits, streams_outlive_their_listener, 1);
     suite_add_tcase(suite, limits);
     return suite;

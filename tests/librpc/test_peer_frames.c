@@ -306,7 +306,9 @@ END_TEST
 struct liar {
     struct bed *bed;
     struct base_listener *listener;
-    struct base_stream *stream;
+    struct base_stream *streams[8];
+    unsigned count;
+    unsigned truths_after; /* says nothing itself after so many; 0: never */
     const uint8_t *bytes;
     size_t len;
 };
@@ -315,8 +317,29 @@ static void on_liar_accept(void *arg, struct base_stream *stream)
 {
     struct liar *liar = arg;
 
-    liar->stream = stream;
-    base_stream_write(stream, liar->bytes, liar->len);
+    ck_assert_uint_lt(liar->count, 8);
+    liar->streams[liar->count++] = stream;
+    if (liar->truths_after == 0 || liar->count <= liar->truths_after)
+        base_stream_write(stream, liar->bytes, liar->len);
+}
+
+/* Calls of the bed go to it from now on. */
+static void liar_open(struct liar *liar)
+{
+    struct world *world = liar->bed->world;
+
+    ck_assert_int_eq(base_net_listen(world->gateway.net, &world->gateway.addr,
+                                     on_liar_accept, liar, &liar->listener),
+                     0);
+    base_net_listener_addr(world->gateway.net, liar->listener,
+                           &liar->bed->target.addr);
+}
+
+static void liar_close(struct liar *liar)
+{
+    while (liar->count > 0)
+        base_stream_close(liar->streams[--liar->count]);
+    base_net_listener_close(liar->bed->world->gateway.net, liar->listener);
 }
 
 static const struct {
@@ -338,19 +361,85 @@ START_TEST(a_lying_server_fails_the_call)
     struct liar liar = {.bed = bed,
                         .bytes = (const uint8_t *)lies[row].bytes,
                         .len = lies[row].len};
-    struct world *world = bed->world;
     struct asked *asked;
 
-    ck_assert_int_eq(base_net_listen(world->gateway.net, &world->gateway.addr,
-                                     on_liar_accept, &liar, &liar.listener),
-                     0);
-    base_net_listener_addr(world->gateway.net, liar.listener,
-                           &bed->target.addr);
+    liar_open(&liar);
     asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
     ck_assert_int_eq(bed_await(bed, asked), RPC_ECLOSED);
     asked_free(asked);
-    base_stream_close(liar.stream);
-    base_net_listener_close(world->gateway.net, liar.listener);
+    liar_close(&liar);
+    bed_free(bed);
+}
+END_TEST
+
+#define HELLO_BYTES "\0\0\0\x08\1\0\0\0\0\0\0\0\0\1\0\x40\1\0\0\0"
+
+/* An answer longer than we take is refused by its length. */
+START_TEST(an_answer_over_our_limit_is_cancelled)
+{
+    static const uint8_t part[FRAME_PART_BYTES];
+    struct bed *bed = plain_bed(_i);
+    struct liar liar = {.bed = bed,
+                        .bytes = (const uint8_t *)HELLO_BYTES,
+                        .len = 20};
+    struct frame_start start;
+    struct asked *asked;
+    struct raw raw = {0};
+    struct frame frame;
+
+    liar_open(&liar);
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    world_settle(bed->world);
+    ck_assert_uint_eq(liar.count, 1);
+    frame_write_response(&start, 1, 0, "", (16u << 20) + 1);
+    base_stream_write(liar.streams[0], start.bytes, start.len);
+    base_stream_write(liar.streams[0], part, sizeof(part));
+    ck_assert_int_eq(bed_await(bed, asked), RPC_ETOOBIG);
+    raw.stream = liar.streams[0];
+    base_stream_consume(raw.stream, 1); /* the type byte */
+    frame = await_frame(bed, &raw, FRAME_CANCEL);
+    ck_assert_uint_eq(frame.id, 1);
+    asked_free(asked);
+    liar_close(&liar);
+    bed_free(bed);
+}
+END_TEST
+
+static bool has_two_connections(void *arg)
+{
+    return ((struct liar *)arg)->count >= 2;
+}
+
+/* What a goaway says was not handled goes another way, once. */
+START_TEST(a_request_that_crossed_a_goaway_is_sent_again)
+{
+    struct bed *bed = plain_bed(_i);
+    struct liar liar = {.bed = bed,
+                        .bytes = (const uint8_t *)HELLO_BYTES
+                            "\0\0\0\0\7\0\0\0\0\0\0",
+                        .len = 32};
+    struct rpc_peer nobody = {.secure = false};
+    struct asked *asked;
+
+    liar_open(&liar);
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), RPC_ECLOSED);
+    ck_assert_uint_eq(liar.count, 2); /* it tried twice */
+    asked_free(asked);
+    liar_close(&liar);
+
+    /* Now the second attempt finds a server that takes it. */
+    liar.truths_after = 1;
+    liar_open(&liar);
+    asked = bed_ask(bed, "Test.Echo", "y", 1, 5000);
+    world_await(bed->world, has_two_connections, &liar);
+    world_settle(bed->world);
+    base_stream_consume(liar.streams[1], 1); /* the type byte */
+    rpc_server_accept_multi(bed->server, liar.streams[--liar.count], &nobody);
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    ck_assert_uint_eq(asked->len, 1);
+    asked_free(asked);
+    liar_close(&liar);
     bed_free(bed);
 }
 END_TEST
@@ -376,6 +465,8 @@ Suite *peer_frames_suite(void)
     tcase_add_test(tcase, rubbish_does_no_harm);
     add_both(tcase, a_lying_server_fails_the_call,
              (int)BASE_COUNT_OF(lies));
+    add_both(tcase, an_answer_over_our_limit_is_cancelled, 1);
+    add_both(tcase, a_request_that_crossed_a_goaway_is_sent_again, 1);
     suite_add_tcase(suite, tcase);
     return suite;
 }

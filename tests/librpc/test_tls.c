@@ -368,6 +368,56 @@ START_TEST(sessions_resume_by_name_and_protocol)
 }
 END_TEST
 
+START_TEST(a_resumed_session_is_checked_like_any_other)
+{
+    struct world *world = world_new(REAL);
+    struct rpc_tls *server =
+        meeting_tls(world, world->ca, SERVER_NAMES("s1", "dc1"));
+    struct rpc_tls *client = meeting_tls(world, world->ca, NAMES("client"));
+    struct meeting *meeting = meeting_new(world, server, client);
+
+    /* A session made without asking for the name. */
+    meeting->alpns[0] = "isthmus/raft";
+    meet(meeting, "s7.server.dc1.consul", false, "isthmus/raft");
+    ck_assert_int_eq(meeting->client.status, 0);
+    let_ticket_come(meeting);
+    ck_assert_uint_eq(client->session_count, 1);
+    meet(meeting, "s7.server.dc1.consul", true, "isthmus/raft");
+    ck_assert_int_eq(meeting->client.status, RPC_ENAME);
+    ck_assert_uint_eq(client->session_count, 0);
+    meeting_free(meeting);
+    rpc_tls_free(server);
+    rpc_tls_free(client);
+    world_free(world);
+}
+END_TEST
+
+START_TEST(sessions_are_bounded)
+{
+    struct world *world = world_new(REAL);
+    struct rpc_tls *tls = meeting_tls(world, world->ca, NAMES("client"));
+    SSL_SESSION *session;
+    unsigned i;
+
+    for (i = 0; i < TLS_SESSIONS_MAX + 10; i++) {
+        char *key = base_asprintf("server-%u", i);
+
+        tls_sessions_put(tls, key, SSL_SESSION_new());
+        tls_sessions_put(tls, key, SSL_SESSION_new());
+        base_free(key);
+    }
+    ck_assert_uint_eq(tls->session_count, TLS_SESSIONS_MAX);
+    /* The oldest went first; each is used once. */
+    ck_assert_ptr_null(tls_sessions_take(tls, "server-9"));
+    session = tls_sessions_take(tls, "server-10");
+    ck_assert_ptr_nonnull(session);
+    SSL_SESSION_free(session);
+    ck_assert_ptr_null(tls_sessions_take(tls, "server-10"));
+    rpc_tls_free(tls);
+    world_free(world);
+}
+END_TEST
+
 START_TEST(reload_takes_new_files_and_drops_sessions)
 {
     struct world *world = world_new(REAL);
@@ -488,6 +538,8 @@ Suite *tls_suite(void)
     tcase_add_test(tcase, old_tls_is_refused);
     tcase_add_test(tcase, two_roots_in_the_ca_file_accept_both);
     tcase_add_test(tcase, sessions_resume_by_name_and_protocol);
+    tcase_add_test(tcase, a_resumed_session_is_checked_like_any_other);
+    tcase_add_test(tcase, sessions_are_bounded);
     tcase_add_test(tcase, reload_takes_new_files_and_drops_sessions);
     tcase_add_test(tcase, a_handshake_can_be_cancelled_or_left_to_the_end);
     suite_add_tcase(suite, tcase);

@@ -37,8 +37,17 @@ struct rpc_server_config {
 
 int rpc_server_new(struct base_env *env, const struct rpc_server_config *config,
                    struct rpc_server **out);
-/** Closes connections; pending calls see on_cancel. */
+/** Closes connections; pending calls see on_cancel and must still be ended.
+ * Also inside a method. */
 void rpc_server_free(struct rpc_server *server);
+/**
+ * Ends it gently: callers are told to go elsewhere, calls that have come are
+ * finished, further ones are not taken. done comes once, later: when no call
+ * and no connection is left, or after timeout_ms, with the rest cut off. Then
+ * free it; freeing earlier keeps done from coming.
+ */
+void rpc_server_shutdown(struct rpc_server *server, uint32_t timeout_ms,
+                         void (*done)(void *arg), void *arg);
 /** name is a constant, "FederationState.Apply". */
 void rpc_server_method(struct rpc_server *server, const char *name,
                        unsigned flags, rpc_method_fn method, void *arg);
@@ -88,7 +97,8 @@ struct rpc_pending; /* a call under way, on the caller's side */
 
 /** Runs a method of this server in our own process, with the same rules; done
  * comes later, once, unless cancelled (rpc_pending_cancel). *out lives until
- * done; may be NULL. Returns 0, RPC_EINVAL or RPC_ETOOBIG. */
+ * done; may be NULL. Returns 0, RPC_EINVAL, RPC_ETOOBIG, or RPC_ECLOSED during
+ * a shutdown. */
 int rpc_server_call_local(struct rpc_server *server,
                           const struct rpc_request *request, rpc_done_fn done,
                           void *arg, struct rpc_pending **out);
