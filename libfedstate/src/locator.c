@@ -29,7 +29,7 @@ struct fedstate_locator {
     bool ready_told;
     struct fedstate_path_facts facts;
     struct fedstate_addrs fallback;
-    struct fedstate_addrs catalog; /* our own gateways, as our catalog has them */
+    struct fedstate_addrs catalog; /* our own, as our catalog has them */
 
     enum fedstate_path path;
     struct fedstate_routes *routes; /* never NULL after the first turn */

@@ -95,7 +95,8 @@ fedstate_routes_for(const struct fedstate_routes *routes, const char *dc,
     return routes->addrs;
 }
 
-struct fedstate_routes *fedstate_routes_dup(const struct fedstate_routes *routes)
+struct fedstate_routes *
+fedstate_routes_dup(const struct fedstate_routes *routes)
 {
     return base_memdup(routes,
                        size_of(routes->local_count, routes->primary_count));

@@ -64,10 +64,11 @@ int wanfed_peers_send(struct wanfed_transport *transport, const char *name,
                       size_t len);
 /** Once a second: idle and doubted connections close, unused peers go. */
 void wanfed_peers_sweep(struct wanfed_transport *transport);
-/** The server of that name (lower case) opened a connection to us, so there is a
- * way between us now. again: while we still held one from it. A peer keeps only
- * one, so it has left the other, which failed without a sign; ours to it is
- * renewed too, so that answers find the new way before gossip suspects it. */
+/** The server of that name (lower case) opened a connection to us, so there is
+ * a way between us now. again: while we still held one from it. A peer keeps
+ * only one, so it has left the other, which failed without a sign; ours to it
+ * is renewed too, so that answers find the new way before gossip suspects
+ * it. */
 void wanfed_peers_heard(struct wanfed_transport *transport, const char *key,
                         bool again);
 /** Those that wait to dial again do it now. */

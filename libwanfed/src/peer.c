@@ -36,7 +36,8 @@ static void log_down(const struct wanfed_peer *peer, int status)
                              base_env_now_ns(transport->env)))
         return;
     base_log(&transport->log, BASE_LOG_WARN, "no way to a server of the WAN",
-             kv_str("server", peer->name), kv_str("error", rpc_strerror(status)),
+             kv_str("server", peer->name),
+             kv_str("error", rpc_strerror(status)),
              kv_int("code", status), kv_uint("failures", peer->failures));
 }
 

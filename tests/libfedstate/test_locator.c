@@ -120,7 +120,7 @@ START_TEST(a_secondary_uses_its_own_for_others)
 }
 END_TEST
 
-START_TEST(bootstrap_goes_by_the_fallback_until_the_primary_is_known)
+START_TEST(bootstrap_goes_by_the_fallback_first)
 {
     struct base_addr fallback[2] = {addr_of("203.0.113.1:8443"),
                                     addr_of("203.0.113.2:8443")};
@@ -315,7 +315,7 @@ Suite *locator_suite(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, the_primary_uses_its_own_gateways);
     tcase_add_test(tc, a_secondary_uses_its_own_for_others);
-    tcase_add_test(tc, bootstrap_goes_by_the_fallback_until_the_primary_is_known);
+    tcase_add_test(tc, bootstrap_goes_by_the_fallback_first);
     tcase_add_test(tc, the_leader_leaves_a_local_path_that_fails);
     tcase_add_test(tc, unfit_gateways_are_passed_over);
     tcase_add_test(tc, changes_are_told_once);

@@ -181,7 +181,8 @@ END_TEST
 
 START_TEST(readers_are_bounded_and_counted)
 {
-    struct reader *readers = base_calloc(FEDSTATE_WAITERS_MAX, sizeof(*readers));
+    struct reader *readers =
+        base_calloc(FEDSTATE_WAITERS_MAX, sizeof(*readers));
     struct reader extra = {0};
     int i;
 

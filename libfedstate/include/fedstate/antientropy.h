@@ -35,7 +35,8 @@ struct fedstate_antientropy_config {
 };
 
 /** Starts: from winning leadership. Every Apply carries the index that it
- * replaces, so a conflict is no loss: the record is read again once it moved. */
+ * replaces, so a conflict is no loss: the record is read again once it
+ * moved. */
 int fedstate_antientropy_new(struct base_env *env,
                              const struct fedstate_antientropy_config *config,
                              struct fedstate_antientropy **out);

@@ -62,7 +62,8 @@ void fedstate_locator_report_round(struct fedstate_locator *locator,
  * "direct" (the primary's, with the fallback addresses), "fallback" (those
  * alone), or "none". */
 const char *fedstate_locator_path(const struct fedstate_locator *locator);
-/** What on_routes told last; empty before. Borrowed until the loop's next turn. */
+/** What on_routes told last; empty before. Borrowed until the loop's next
+ * turn. */
 const struct fedstate_routes *
 fedstate_locator_routes(const struct fedstate_locator *locator);
 

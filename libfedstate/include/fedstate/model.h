@@ -29,10 +29,10 @@ bool fedstate_gateway_addr(const Fedstate__CheckServiceNode *gateway, bool wan,
 /** The value of a key; NULL if it is not there. */
 const char *fedstate_pair(Fedstate__Pair *const *pairs, size_t count,
                           const char *key);
-/** Whether an endpoint may take it: 0, or FEDSTATE_ENODC, or FEDSTATE_EINVAL for
- * a bad name, over FEDSTATE_GATEWAYS_MAX gateways, or a gateway that is none;
- * then *why (if not NULL) is a sentence (static). A gateway that nobody can dial
- * is no error: it is passed over, and the others serve. */
+/** Whether an endpoint may take it: 0, or FEDSTATE_ENODC, or FEDSTATE_EINVAL
+ * for a bad name, over FEDSTATE_GATEWAYS_MAX gateways, or a gateway that is
+ * none; then *why (if not NULL) is a sentence (static). A gateway that nobody
+ * can dial is no error: it is passed over, and the others serve. */
 int fedstate_check(const Fedstate__FederationState *state, const char **why);
 
 #endif

@@ -58,8 +58,8 @@ typedef void (*fedstate_wait_fn)(void *arg, enum fedstate_wake why);
  * the default; capped; plus up to 1/16 jitter). datacenter: wait for that
  * record alone, its deletion too; NULL: for any. A restore wakes all.
  * default_mode: an abandon wakes it. *out (may be NULL) lives until done.
- * Returns 0, or BASE_EFULL past FEDSTATE_WAITERS_MAX (done does not come; counter
- * isthmus.fedstate.waiters.refused).
+ * Returns 0, or BASE_EFULL past FEDSTATE_WAITERS_MAX (done does not come;
+ * counter isthmus.fedstate.waiters.refused).
  */
 int fedstate_store_wait(struct fedstate_store *store, const char *datacenter,
                         uint64_t min_index, uint32_t max_wait_ms,

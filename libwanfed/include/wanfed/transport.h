@@ -8,9 +8,9 @@
  * goes on beside it. That is why a failure cannot be the answer to the packet
  * that met it. Instead, once a dial or handshake to a peer has failed, or its
  * connection ended right after the handshake, packets to that peer are refused
- * with GOSSIP_EROUTE, so that a probe fails at once (F13), until a dial succeeds:
- * tried again after 0.5 s doubling to 8 s, for as long as somebody wants to send
- * (30 s after the last packet the peer is forgotten to be down).
+ * with GOSSIP_EROUTE, so that a probe fails at once (F13), until a dial
+ * succeeds: tried again after 0.5 s doubling to 8 s, for as long as somebody
+ * wants to send (30 s after the last packet the peer is forgotten to be down).
  *
  * A connection whose peer gossip suspects since it was opened is closed, since
  * a void swallows packets without a sign; the next packet dials anew. So is one
@@ -38,11 +38,12 @@ struct wanfed_config {
     uint32_t queue_packets_max;        /* a peer; 0: 512, oldest dropped */
     uint32_t queue_bytes_max;          /* a peer; 0: 1 MiB */
     uint32_t peers_max;                /* queues held; 0: 4,096 */
-    uint32_t inlets_max;               /* accepted packet connections; 0: 4,096 */
+    uint32_t inlets_max;               /* accepted connections; 0: 4,096 */
 };
 
-/** The dialer and what inner needs outlive the transport; the transport outlives
- * the gossip node that uses it. GOSSIP_EINVAL: no datacenter, inner or dialer. */
+/** The dialer and what inner needs outlive the transport; the transport
+ * outlives the gossip node that uses it. GOSSIP_EINVAL: no datacenter, inner or
+ * dialer. */
 int wanfed_transport_new(struct base_env *env,
                          const struct wanfed_config *config,
                          struct wanfed_transport **out);
@@ -51,11 +52,11 @@ int wanfed_transport_new(struct base_env *env,
 void wanfed_transport_free(struct wanfed_transport *transport);
 /**
  * The table to give to gossip. send_packet gives, but for what the inner one
- * gives: 0 (queued), GOSSIP_EROUTE (the peer is down), GOSSIP_ENAME (its name is
- * not <node>.<dc>), GOSSIP_ETOOBIG, BASE_EFULL (too many peers, or 64 MiB wait
- * in all). dial_stream: GOSSIP_ENAME, or what rpc_dialer_dial() gives. A peer
- * named "*.<dc>" is any server of that datacenter. Stream pings are not wanted
- * towards other datacenters.
+ * gives: 0 (queued), GOSSIP_EROUTE (the peer is down), GOSSIP_ENAME (its name
+ * is not <node>.<dc>), GOSSIP_ETOOBIG, BASE_EFULL (too many peers, or 64 MiB
+ * wait in all). dial_stream: GOSSIP_ENAME, or what rpc_dialer_dial() gives. A
+ * peer named "*.<dc>" is any server of that datacenter. Stream pings are not
+ * wanted towards other datacenters.
  */
 struct gossip_transport wanfed_transport_ops(struct wanfed_transport *transport);
 /** Where incoming packets and streams go. */
@@ -73,8 +74,9 @@ void wanfed_accept_stream(struct wanfed_transport *transport,
                           struct base_stream *stream,
                           const struct rpc_peer *peer);
 
-/** Splits "<node>.<dc>"; false unless it has exactly two labels, each of 1 to 63
- * letters, digits, '-' or '_'. The node may be "*". Outputs are of 64 bytes. */
+/** Splits "<node>.<dc>"; false unless it has exactly two labels, each of 1 to
+ * 63 letters, digits, '-' or '_'. The node may be "*". Outputs are of 64
+ * bytes. */
 bool wanfed_name_split(const char *name, char node[64], char dc[64]);
 
 #endif
