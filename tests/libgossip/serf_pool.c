@@ -121,7 +121,7 @@ void serf_pool_free(struct serf_pool *pool)
         gossip_keyring_free(pool->nodes[i].keyring);
         base_buf_close(&pool->nodes[i].journal);
     }
-    base_sim_run_for_ms(pool->sim, 1000); /* last jobs of the workers */
+    base_sim_run_for_ms(pool->sim, 60000); /* last jobs of the workers */
     base_sim_free(pool->sim);
     for (i = 0; i < pool->count; i++)
         base_metrics_free(pool->nodes[i].metrics);

@@ -29,7 +29,7 @@ static inline bool serf_ltime_ok(uint64_t ltime)
     return ltime <= SERF_LTIME_MAX;
 }
 
-/** Ours is larger than seen afterwards. What is out of range changes nothing. */
+/** Ours is larger than seen afterwards; what is out of range does nothing. */
 static inline void serf_lamport_witness(struct serf_lamport *clock,
                                         uint64_t seen)
 {

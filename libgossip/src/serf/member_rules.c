@@ -137,8 +137,8 @@ bool serf_join_intent(struct gossip_serf *serf, const char *name,
 }
 
 /* A leave of ours that we did not say. One of the same time as our last join
- * counts too: where it came first, that join came too late (it was made by
- * another node at the same moment), and we would look as if leaving for ever. */
+ * counts too: where the leave came first, the join came too late (another node
+ * made the leave at that moment), and we would look as if leaving for ever. */
 static bool refutes(const struct gossip_serf *serf,
                     const struct serf_member *member, uint64_t ltime)
 {

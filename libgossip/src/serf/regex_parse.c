@@ -144,7 +144,7 @@ static void add_range(struct parser *parser, uint32_t low, uint32_t high)
     tree->ranges[tree->range_count++] = (struct serf_regex_range){low, high};
 }
 
-/* The ranges of a class are in ascending order, so the gaps are its opposite. */
+/* The ranges of a class are in ascending order: the gaps are its opposite. */
 static void add_class(struct parser *parser, size_t index, bool negated)
 {
     uint32_t from = 0;
