@@ -5,6 +5,7 @@ Suite *args_suite(void);
 Suite *commands_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
+Suite *federation_sim_suite(void);
 Suite *gateway_catalog_suite(void);
 Suite *gateway_proxy_suite(void);
 Suite *gateway_refused_suite(void);
@@ -22,6 +23,7 @@ int main(void)
         commands_suite,
         config_suite,
         config_rules_suite,
+        federation_sim_suite,
         gateway_catalog_suite,
         gateway_proxy_suite,
         gateway_refused_suite,
