@@ -40,6 +40,7 @@ static void start_federation(struct server *server)
         .catalog = &catalog_ops,
         .catalog_ctx = server,
         .primary = primary_link_primary(&leader->link),
+        .is_primary = server_is_primary(server),
     };
     struct fedstate_replicator_config replicator = {
         .store = server->fsm.store,

@@ -219,7 +219,8 @@ static int local_apply(void *ctx, const Fedstate__Change *change,
         call_free(call);
     else
         *out = call;
-    return rv;
+    /* Of this record alone: replication goes on with the others. */
+    return rv == RAFT_ETOOBIG ? FEDSTATE_ETOOBIG : rv;
 }
 
 /* ---- life ----------------------------------------------------------------- */

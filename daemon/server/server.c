@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/pb.h"
 #include "gossip/net_transport.h"
 #include "server/forward.h"
 #include "server/internal.h"
@@ -376,6 +377,20 @@ static char *port_error(const char *what, const struct base_addr *ip,
                          server_strerror(rv));
 }
 
+/* Our own gateways as the catalog has them: sooner than our record, which goes
+ * to the primary and back first. */
+static void tell_locator(struct server *server)
+{
+    size_t count, i;
+    Fedstate__CheckServiceNode **gateways =
+        catalog_gateways(&server->fsm.catalog, &count);
+
+    fedstate_locator_set_catalog(server->locator, gateways, count);
+    for (i = 0; i < count; i++)
+        base_pb_free(gateways[i]);
+    base_free(gateways);
+}
+
 /* The catalog moved: whoever compares it with something looks again. */
 static void on_catalog(void *arg, enum watch_wake why)
 {
@@ -383,6 +398,7 @@ static void on_catalog(void *arg, enum watch_wake why)
     struct watch *again;
 
     (void)why;
+    tell_locator(server);
     leader_catalog_changed(server);
     if (watch_add(&server->fsm.catalog.watches, FEDSTATE_WAIT_MAX_MS, false,
                   on_catalog, server, &again) != 0)

@@ -66,15 +66,10 @@ static uint64_t federation_index(const struct server *server,
     return fedstate_store_index(server->fsm.store);
 }
 
-/* A record's own index; of one that is gone, the table's, which its deletion
- * moved. */
 static uint64_t state_index(const struct server *server,
                             const Server__Query *query)
 {
-    const Fedstate__FederationState *state =
-        fedstate_store_get(server->fsm.store, query->name);
-
-    return state ? state->modify_index : fedstate_store_index(server->fsm.store);
+    return fedstate_store_index_of(server->fsm.store, query->name);
 }
 
 /* ---- the cluster ---------------------------------------------------------- */

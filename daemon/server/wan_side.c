@@ -57,6 +57,8 @@ static void routes_deliver(struct mail *mail)
 
     mail_end(mail);
     fedstate_picker_set(letter->side->picker, letter->routes);
+    if (letter->side->wanfed)
+        wanfed_transport_retry(letter->side->wanfed);
     base_free(letter);
 }
 

@@ -12,9 +12,9 @@ static void live(uint64_t seed, char digest[65], uint64_t *lines)
 {
     struct federation *f = federation_new(seed);
 
-    federation_add(f, "dc1", 3);
-    federation_add(f, "dc2", 1);
-    federation_add(f, "dc3", 1);
+    federation_add(f, "dc1", 5);
+    federation_add(f, "dc2", 5);
+    federation_add(f, "dc3", 5);
     federation_start(f);
     ck_assert_msg(federation_until(f, federation_is_whole, f, 60000),
                   "no federation within 60 virtual seconds");
