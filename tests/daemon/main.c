@@ -7,6 +7,7 @@ Suite *config_suite(void);
 Suite *config_rules_suite(void);
 Suite *federation_sim_suite(void);
 Suite *gateway_catalog_suite(void);
+Suite *gateway_parts_suite(void);
 Suite *gateway_proxy_suite(void);
 Suite *gateway_refused_suite(void);
 Suite *gateway_routes_suite(void);
@@ -25,6 +26,7 @@ int main(void)
         config_rules_suite,
         federation_sim_suite,
         gateway_catalog_suite,
+        gateway_parts_suite,
         gateway_proxy_suite,
         gateway_refused_suite,
         gateway_routes_suite,

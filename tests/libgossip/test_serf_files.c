@@ -137,15 +137,18 @@ START_TEST(what_is_written_reads_back)
     serf_snapshot_state_alive(&state, "a b", &addr);
     serf_snapshot_state_alive(&state, "c", &addr);
     serf_snapshot_state_gone(&state, "c");
+    serf_snapshot_state_alive(&state, "d", &addr);
+    serf_snapshot_state_failed(&state, "d", &addr);
     state.clock = 12;
     serf_snapshot_write(&out, &state);
     serf_snapshot_state_close(&state);
     ck_assert_uint_eq(base_buf_len(&out),
-                      strlen("alive: a b [::1]:5\nclock: 12\n"
+                      strlen("alive: a b [::1]:5\n# failed: d [::1]:5\nclock: 12\n"
                              "event-clock: 0\nquery-clock: 0\n"));
     read_text(&again, (const char *)base_buf_data(&out), base_buf_len(&out),
               false, &bad, &whole);
     ck_assert_str_eq(address_of(&again, "a b", text), "[::1]:5");
+    ck_assert_uint_eq(again.failed.count, 1);
     ck_assert_uint_eq(again.clock, 12);
     serf_snapshot_state_close(&again);
     base_buf_close(&out);

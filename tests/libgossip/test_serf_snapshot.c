@@ -124,6 +124,29 @@ START_TEST(rejoin_tries_until_one_answers)
 }
 END_TEST
 
+/* The original has nobody to ask then (gossip.md 9.38). */
+START_TEST(outage_of_all_others_is_survived)
+{
+    struct serf_pool *pool = pool_with_snapshot(12, 3);
+
+    serf_pool_form(pool);
+    serf_pool_kill(pool, 1);
+    serf_pool_kill(pool, 2);
+    serf_pool_await(pool, 1, GOSSIP_MEMBER_FAILED, 60000);
+    serf_pool_await(pool, 2, GOSSIP_MEMBER_FAILED, 60000);
+    serf_pool_kill(pool, 0);
+    serf_pool_run_ms(pool, 1000);
+    check_has("# failed: n2 10.1.0.3:7946", true);
+    serf_pool_start(pool, 1);
+    serf_pool_start(pool, 2);
+    serf_pool_start(pool, 0);
+    serf_pool_run_ms(pool, 60000);
+    ck_assert(serf_pool_status(pool, 0, 1) == GOSSIP_MEMBER_ALIVE ||
+              serf_pool_status(pool, 0, 2) == GOSSIP_MEMBER_ALIVE);
+    serf_pool_free(pool);
+}
+END_TEST
+
 START_TEST(leave_forgets_the_pool)
 {
     struct serf_pool *pool = pool_with_snapshot(4, 3);
@@ -297,6 +320,7 @@ Suite *serf_snapshot_suite(void)
     tcase_add_test(tcase, events_are_written_soon);
     tcase_add_test(tcase, restart_rejoins_and_replays_nothing);
     tcase_add_test(tcase, rejoin_tries_until_one_answers);
+    tcase_add_test(tcase, outage_of_all_others_is_survived);
     tcase_add_test(tcase, leave_forgets_the_pool);
     tcase_add_test(tcase, rejoin_after_leave_remembers);
     tcase_add_test(tcase, torn_line_is_cut_off);

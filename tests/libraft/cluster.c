@@ -27,6 +27,18 @@
 
 /* ---- transport: a datagram is number(4) last(1) from(1) bytes ---- */
 
+static const struct cluster_server *find_server(const struct cluster *cluster,
+                                                const char *id)
+{
+    unsigned i;
+
+    for (i = 0; i < cluster->count; i++) {
+        if (strcmp(cluster->servers[i].id, id) == 0)
+            return &cluster->servers[i];
+    }
+    return NULL;
+}
+
 static int transport_send(void *ctx, const struct raft_server *to,
                           const void *data, size_t len)
 {
@@ -35,9 +47,17 @@ static int transport_send(void *ctx, const struct raft_server *to,
     size_t at = 0;
     uint32_t number = 0;
 
-    if (server->packets == NULL ||
-        base_addr_parse(&addr, to->address, 0) < 0)
+    if (server->packets == NULL)
         return BASE_EUNREACH;
+    /* One who has no configuration yet knows its leader's id only. */
+    if (base_addr_parse(&addr, to->address, 0) < 0) {
+        const struct cluster_server *known = find_server(server->cluster,
+                                                         to->id);
+
+        if (known == NULL)
+            return BASE_EUNREACH;
+        addr = known->addr;
+    }
     do {
         size_t piece = len - at < PIECE_MAX ? len - at : PIECE_MAX;
         uint8_t *packet = base_alloc(piece + 6);
@@ -687,14 +707,18 @@ bool cluster_commit(struct cluster *cluster, unsigned count,
 bool cluster_converged(const struct cluster *cluster)
 {
     const struct cluster_server *first = NULL;
+    const struct raft_configuration *members;
+    int leader = cluster_leader(cluster);
     unsigned i;
 
+    if (leader < 0)
+        return false;
+    members = raft_node_configuration(cluster->servers[leader].node);
     for (i = 0; i < cluster->count; i++) {
         const struct cluster_server *server = &cluster->servers[i];
 
         if (server->node == NULL ||
-            raft_configuration_find(&cluster->configuration, server->id) ==
-                NULL)
+            raft_configuration_find(members, server->id) == NULL)
             continue;
         if (first == NULL)
             first = server;

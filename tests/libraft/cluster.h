@@ -50,7 +50,7 @@ struct cluster_server {
 
 struct cluster_counts {
     uint64_t elections, truncations, crashes, acked, snapshots, restores,
-        changes, leader_checks;
+        changes, leader_checks, transfers, reads, disk_failures, damaged;
 };
 
 struct cluster {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/pb.h"
 #include "fedstate/model.h"
 #include "server/internal.h"
 #include "server/uuid.h"
@@ -336,6 +337,53 @@ void federation_free(struct federation *f)
         for (j = 0; j < f->dcs[i].server_count; j++)
             sim_server_free(f->dcs[i].servers[j]);
     base_free(f);
+}
+
+/* ---- users ---------------------------------------------------------------- */
+
+static void on_read(void *arg, int status, const char *text, const void *body,
+                    size_t len)
+{
+    struct federation *f = arg;
+    Server__QueryReply *reply = NULL;
+
+    (void)text;
+    if (status == 0)
+        reply = base_pb_unpack(&server__query_reply__descriptor, body, len,
+                               base_pb_budget(len));
+    if (reply && reply->n_nodes > 0)
+        f->answers++;
+    else
+        f->failures++;
+    base_pb_free(reply);
+}
+
+void federation_read(struct federation *f, struct sim_server *asked,
+                     const char *dc)
+{
+    Server__Query query = SERVER__QUERY__INIT;
+    struct rpc_request request = {.method = "Catalog.Nodes",
+                                  .timeout_ms = 10000};
+    struct base_buf body = BASE_BUF_INIT;
+
+    query.datacenter = (char *)dc;
+    base_pb_pack(&query, &body);
+    request.body = base_buf_data(&body);
+    request.body_len = base_buf_len(&body);
+    if (rpc_server_call_local(server_rpc(asked->server), &request, on_read, f,
+                              NULL) != 0)
+        f->failures++;
+    base_buf_close(&body);
+}
+
+uint64_t federation_answers(const struct federation *f)
+{
+    return f->answers;
+}
+
+uint64_t federation_failures(const struct federation *f)
+{
+    return f->failures;
 }
 
 /* ---- questions ------------------------------------------------------------ */

@@ -53,6 +53,14 @@ void federation_gateway_on(struct federation *federation, const char *dc);
  * (gateways too). */
 void sim_server_cut(struct sim_server *server, bool is_cut);
 
+/** Asks a running server for the nodes of a datacenter, as its users do; the
+ * answer is counted by federation_answers() once it came. */
+void federation_read(struct federation *federation, struct sim_server *asked,
+                     const char *dc);
+/** Reads that were answered with at least one node, and those that failed. */
+uint64_t federation_answers(const struct federation *federation);
+uint64_t federation_failures(const struct federation *federation);
+
 /** Every running server sees every running server of all datacenters alive in
  * the WAN pool, and every datacenter's leader holds one state a datacenter
  * with that datacenter's present gateway. */

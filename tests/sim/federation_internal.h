@@ -44,6 +44,7 @@ struct federation {
     struct sim_dc dcs[FEDERATION_DCS_MAX];
     size_t dc_count;
     uint64_t violations;
+    uint64_t answers, failures; /* of federation_read() */
     /* whose host is whose, for the link function */
     struct sim_host_entry {
         const struct base_sim_host *host;
