@@ -143,7 +143,8 @@ START_TEST(what_is_written_reads_back)
     serf_snapshot_write(&out, &state);
     serf_snapshot_state_close(&state);
     ck_assert_uint_eq(base_buf_len(&out),
-                      strlen("alive: a b [::1]:5\n# failed: d [::1]:5\nclock: 12\n"
+                      strlen("alive: a b [::1]:5\n# failed: d [::1]:5\n"
+                             "clock: 12\n"
                              "event-clock: 0\nquery-clock: 0\n"));
     read_text(&again, (const char *)base_buf_data(&out), base_buf_len(&out),
               false, &bad, &whole);

@@ -15,6 +15,7 @@
 #define COMPACT_BYTES_MIN (128u * 1024u)
 #define COMPACT_BYTES_EACH (2u * 128u)
 #define REPAIR_MS 30000u
+#define FAILED_CANDIDATES_MAX 64u /* each may cost a dial's timeout */
 
 struct serf_snapshot {
     struct gossip_serf *serf;
@@ -99,12 +100,17 @@ static void note_alive(struct serf_snapshot *snapshot,
 }
 
 static void note_gone(struct serf_snapshot *snapshot,
-                      const struct serf_member *member)
+                      const struct serf_member *member, bool failed)
 {
     serf_snapshot_state_gone(&snapshot->state, member->name);
+    if (failed)
+        (void)serf_snapshot_state_failed(&snapshot->state, member->name,
+                                         &member->addr);
     if (!has_room(snapshot))
         return;
     base_buf_printf(&snapshot->lines, "not-alive: %s\n", member->name);
+    if (failed)
+        serf_put_failed_line(&snapshot->lines, member->name, &member->addr);
     note_line(snapshot);
 }
 
@@ -119,13 +125,17 @@ void serf_snapshot_member(struct serf_snapshot *snapshot,
         note_alive(snapshot, member);
     else if (kind == GOSSIP_EVENT_MEMBER_LEAVE ||
              kind == GOSSIP_EVENT_MEMBER_FAILED)
-        note_gone(snapshot, member);
+        note_gone(snapshot, member, kind == GOSSIP_EVENT_MEMBER_FAILED);
+    else if (kind == GOSSIP_EVENT_MEMBER_REAP)
+        serf_snapshot_state_gone(&snapshot->state, member->name);
     note_member_clock(snapshot);
 }
 
 static bool is_oversized(const struct serf_snapshot *snapshot)
 {
-    size_t limit = COMPACT_BYTES_EACH * snapshot->state.alive.count;
+    size_t limit =
+        COMPACT_BYTES_EACH *
+        (snapshot->state.alive.count + snapshot->state.failed.count);
 
     if (limit < COMPACT_BYTES_MIN)
         limit = COMPACT_BYTES_MIN;
@@ -214,22 +224,53 @@ void serf_snapshot_leave(struct serf_snapshot *snapshot)
     write_out(snapshot);
 }
 
-static void note_candidates(struct serf_snapshot *snapshot)
+/* In random order: a restarted pool must not all ask the same one. */
+static void shuffle(struct serf_snapshot *snapshot, size_t from)
 {
-    const struct serf_name_table *alive = &snapshot->state.alive;
     size_t i;
 
-    snapshot->candidates =
-        base_calloc(alive->count + 1, sizeof(snapshot->candidates[0]));
-    for (i = 0; i < alive->count; i++) {
+    for (i = snapshot->candidate_count; i > from + 1; i--) {
+        size_t j = from + (size_t)base_env_random_below(snapshot->serf->env,
+                                                        i - from);
+        struct serf_known *swap = snapshot->candidates[i - 1];
+
+        snapshot->candidates[i - 1] = snapshot->candidates[j];
+        snapshot->candidates[j] = swap;
+    }
+}
+
+static void add_candidates(struct serf_snapshot *snapshot,
+                           const struct serf_name_table *table)
+{
+    size_t from = snapshot->candidate_count;
+    size_t i;
+
+    for (i = 0; i < table->count; i++) {
         const struct serf_known *known =
-            (const struct serf_known *)(const void *)alive->all[i];
+            (const struct serf_known *)(const void *)table->all[i];
         size_t bytes = sizeof(*known) + strlen(known->name) + 1;
 
         if (!serf_is_self(snapshot->serf, known->name))
             snapshot->candidates[snapshot->candidate_count++] =
                 base_memdup(known, bytes);
     }
+    shuffle(snapshot, from);
+}
+
+/* First those who were alive, then some of those who had failed. */
+static void note_candidates(struct serf_snapshot *snapshot)
+{
+    const struct serf_snapshot_state *state = &snapshot->state;
+    size_t max;
+
+    snapshot->candidates =
+        base_calloc(state->alive.count + state->failed.count + 1,
+                    sizeof(snapshot->candidates[0]));
+    add_candidates(snapshot, &state->alive);
+    max = snapshot->candidate_count + FAILED_CANDIDATES_MAX;
+    add_candidates(snapshot, &state->failed);
+    while (snapshot->candidate_count > max)
+        base_free(snapshot->candidates[--snapshot->candidate_count]);
 }
 
 /* What the last run left, applied. */
@@ -347,19 +388,8 @@ static void try_next(struct serf_snapshot *snapshot)
 
 void serf_snapshot_rejoin(struct serf_snapshot *snapshot)
 {
-    size_t i;
-
-    if (snapshot == NULL)
-        return;
-    /* In random order: a restarted pool must not all ask the same one. */
-    for (i = snapshot->candidate_count; i > 1; i--) {
-        size_t j = (size_t)base_env_random_below(snapshot->serf->env, i);
-        struct serf_known *swap = snapshot->candidates[i - 1];
-
-        snapshot->candidates[i - 1] = snapshot->candidates[j];
-        snapshot->candidates[j] = swap;
-    }
-    try_next(snapshot);
+    if (snapshot != NULL)
+        try_next(snapshot);
 }
 
 uint64_t serf_snapshot_dropped(const struct serf_snapshot *snapshot)

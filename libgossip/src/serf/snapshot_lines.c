@@ -8,75 +8,94 @@
 #include "serf/lamport.h"
 #include "serf/members.h"
 
+#define FAILED "# failed: "
+
 /* One line without its newline, and what follows its keyword. */
 struct line {
     const char *at;
     size_t len;
 };
 
-static struct serf_known *known_at(const struct serf_snapshot_state *state,
+static struct serf_known *known_at(const struct serf_name_table *table,
                                    size_t i)
 {
-    return (struct serf_known *)(void *)state->alive.all[i];
+    return (struct serf_known *)(void *)table->all[i];
 }
 
-static struct serf_known *find(const struct serf_snapshot_state *state,
-                               const char *name)
+static void remove_name(struct serf_name_table *table, const char *name)
 {
-    return (struct serf_known *)(void *)serf_name_table_find(&state->alive,
-                                                             name);
+    struct serf_named *known = serf_name_table_find(table, name);
+
+    if (known == NULL)
+        return;
+    serf_name_table_remove(table, known);
+    base_free(known);
+}
+
+static void clear(struct serf_name_table *table)
+{
+    while (table->count > 0)
+        remove_name(table, table->all[table->count - 1]->name);
+}
+
+static bool put_name(struct serf_name_table *table, const char *name,
+                     const struct base_addr *addr)
+{
+    struct serf_known *known =
+        (struct serf_known *)(void *)serf_name_table_find(table, name);
+    size_t name_bytes = strlen(name) + 1;
+
+    if (known == NULL) {
+        if (table->count >= SERF_MEMBERS_MAX)
+            return false;
+        known = base_calloc(1, sizeof(*known) + name_bytes);
+        memcpy(known->name, name, name_bytes);
+        known->named.name = known->name;
+        serf_name_table_add(table, &known->named);
+    }
+    known->addr = *addr;
+    return true;
 }
 
 void serf_snapshot_state_init(struct serf_snapshot_state *state, uint64_t key)
 {
     memset(state, 0, sizeof(*state));
     serf_name_table_init(&state->alive, key);
-}
-
-static void remove_known(struct serf_snapshot_state *state,
-                         struct serf_known *known)
-{
-    serf_name_table_remove(&state->alive, &known->named);
-    base_free(known);
+    serf_name_table_init(&state->failed, key);
 }
 
 void serf_snapshot_state_forget(struct serf_snapshot_state *state)
 {
-    while (state->alive.count > 0)
-        remove_known(state, known_at(state, state->alive.count - 1));
+    clear(&state->alive);
+    clear(&state->failed);
 }
 
 void serf_snapshot_state_close(struct serf_snapshot_state *state)
 {
     serf_snapshot_state_forget(state);
     serf_name_table_close(&state->alive);
+    serf_name_table_close(&state->failed);
 }
 
 bool serf_snapshot_state_alive(struct serf_snapshot_state *state,
                                const char *name, const struct base_addr *addr)
 {
-    struct serf_known *known = find(state, name);
-    size_t name_bytes = strlen(name) + 1;
-
-    if (known == NULL) {
-        if (state->alive.count >= SERF_MEMBERS_MAX)
-            return false;
-        known = base_calloc(1, sizeof(*known) + name_bytes);
-        memcpy(known->name, name, name_bytes);
-        known->named.name = known->name;
-        serf_name_table_add(&state->alive, &known->named);
-    }
-    known->addr = *addr;
-    return true;
+    remove_name(&state->failed, name);
+    return put_name(&state->alive, name, addr);
 }
 
 void serf_snapshot_state_gone(struct serf_snapshot_state *state,
                               const char *name)
 {
-    struct serf_known *known = find(state, name);
+    remove_name(&state->alive, name);
+    remove_name(&state->failed, name);
+}
 
-    if (known != NULL)
-        remove_known(state, known);
+bool serf_snapshot_state_failed(struct serf_snapshot_state *state,
+                                const char *name, const struct base_addr *addr)
+{
+    remove_name(&state->alive, name);
+    return put_name(&state->failed, name, addr);
 }
 
 /* True if the line begins with the keyword; *rest is what follows. */
@@ -102,7 +121,10 @@ static bool copy_name(char out[GOSSIP_NAME_MAX + 1], struct line name)
 }
 
 /* The name is everything up to the last space: names may have some. */
-static bool read_alive(struct serf_snapshot_state *state, struct line rest)
+static bool read_known(struct serf_snapshot_state *state, struct line rest,
+                       bool (*apply)(struct serf_snapshot_state *state,
+                                     const char *name,
+                                     const struct base_addr *addr))
 {
     const char *space = memrchr(rest.at, ' ', rest.len);
     char text[BASE_ADDR_TEXT_MAX];
@@ -118,8 +140,7 @@ static bool read_alive(struct serf_snapshot_state *state, struct line rest)
         return false;
     memcpy(text, space + 1, addr_len);
     text[addr_len] = '\0';
-    return base_addr_parse(&addr, text, 0) == 0 &&
-           serf_snapshot_state_alive(state, name, &addr);
+    return base_addr_parse(&addr, text, 0) == 0 && apply(state, name, &addr);
 }
 
 static bool read_gone(struct serf_snapshot_state *state, struct line rest)
@@ -156,7 +177,9 @@ static bool read_line(struct serf_snapshot_state *state, struct line line,
     struct line rest;
 
     if (starts(line, "alive: ", &rest))
-        return read_alive(state, rest);
+        return read_known(state, rest, serf_snapshot_state_alive);
+    if (starts(line, FAILED, &rest))
+        return read_known(state, rest, serf_snapshot_state_failed);
     if (starts(line, "not-alive: ", &rest))
         return read_gone(state, rest);
     if (starts(line, "clock: ", &rest))
@@ -205,15 +228,29 @@ void serf_put_alive_line(struct base_buf *out, const char *name,
     base_buf_printf(out, "alive: %s %s\n", name, base_addr_format(addr, text));
 }
 
+void serf_put_failed_line(struct base_buf *out, const char *name,
+                          const struct base_addr *addr)
+{
+    char text[BASE_ADDR_TEXT_MAX];
+
+    base_buf_printf(out, FAILED "%s %s\n", name,
+                    base_addr_format(addr, text));
+}
+
 void serf_snapshot_write(struct base_buf *out,
                          const struct serf_snapshot_state *state)
 {
     size_t i;
 
     for (i = 0; i < state->alive.count; i++) {
-        const struct serf_known *known = known_at(state, i);
+        const struct serf_known *known = known_at(&state->alive, i);
 
         serf_put_alive_line(out, known->name, &known->addr);
+    }
+    for (i = 0; i < state->failed.count; i++) {
+        const struct serf_known *known = known_at(&state->failed, i);
+
+        serf_put_failed_line(out, known->name, &known->addr);
     }
     base_buf_printf(out, "clock: %llu\nevent-clock: %llu\nquery-clock: %llu\n",
                     (unsigned long long)state->clock,
