@@ -80,8 +80,8 @@ static void refute(struct gossip_memberlist *ml, uint32_t accused)
 
     if (own < UINT32_MAX)
         own++;
-    if (accused >= own && accused < UINT32_MAX)
-        own = accused + 1;
+    if (accused >= own)
+        own = accused < UINT32_MAX ? accused + 1 : UINT32_MAX;
     ml->self->incarnation = own;
     ml->members.version++;
     ml_awareness_apply(ml, 1);
