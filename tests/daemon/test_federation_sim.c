@@ -32,7 +32,7 @@ static void live(uint64_t seed, char digest[65], uint64_t *lines)
                   "no federation within 60 virtual seconds");
     for (turn = 0; base_sim_now_ns(federation_world(f)) < LIFE_NS; turn++) {
         use(f, turn);
-        base_sim_run_for_ms(federation_world(f), 50);
+        base_sim_run_for_ms(federation_world(f), 25);
     }
     ck_assert(federation_is_whole(f));
     ck_assert_uint_eq(federation_failures(f), 0);
