@@ -322,6 +322,56 @@ START_TEST(broken_push_pull_bodies_change_nothing)
 }
 END_TEST
 
+static size_t load(const char *name, uint8_t bytes[4096])
+{
+    char path[512];
+    FILE *file;
+    size_t len = 0;
+    unsigned byte;
+
+    snprintf(path, sizeof(path), "%s/%s.hex", TEST_DATA, name);
+    file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    while (len < 4096 && fscanf(file, "%2x", &byte) == 1)
+        bytes[len++] = (uint8_t)byte;
+    fclose(file);
+    return len;
+}
+
+/* What the original sends: its whole ring, empty slots as nil. */
+START_TEST(push_pull_of_the_original_is_taken)
+{
+    static const char *const names[] = {"serf_pushpull", "v2_serf_pushpull"};
+    struct serf_pool *pool = serf_pool_new(12, 1);
+    struct serf_pool_node *node = &pool->nodes[0];
+    struct gossip_serf_stats stats;
+    uint8_t bytes[4096];
+    uint64_t ltime = 0;
+    size_t len = load(names[_i], bytes);
+
+    serf_pool_start(pool, 0);
+    serf_pool_run_ms(pool, 10);
+    merge(pool, (const char *)bytes, len);
+    merge(pool, (const char *)bytes, len);
+    serf_pool_run_ms(pool, 10);
+    stats = gossip_serf_stats(node->serf);
+    ck_assert_uint_eq(stats.member_time, 7);
+    ck_assert_uint_eq(stats.event_time, 2);
+    ck_assert_uint_eq(stats.query_time, 1);
+    ck_assert_uint_eq(serf_pool_heard(node, "user deploy v1"), 1);
+    ck_assert_uint_eq(serf_pool_heard(node, "user restart "), 1);
+    ck_assert(serf_intents_get(&node->serf->intents, "node-a",
+                               SERF_INTENT_JOIN, &ltime));
+    ck_assert_uint_eq(ltime, 3);
+    ck_assert(serf_intents_get(&node->serf->intents, "node-c",
+                               SERF_INTENT_LEAVE, &ltime));
+    len = load("serf_pushpull_fresh512", bytes);
+    merge(pool, (const char *)bytes, len);
+    ck_assert_uint_eq(serf_pool_refused(node, "malformed"), 0);
+    serf_pool_free(pool);
+}
+END_TEST
+
 /* Recorded messages with bytes changed at random. */
 START_TEST(random_damage)
 {
@@ -337,17 +387,8 @@ START_TEST(random_damage)
 
     serf_pool_form(pool);
     for (name = 0; name < sizeof(names) / sizeof(names[0]); name++) {
-        char path[512];
-        FILE *file;
-        size_t len = 0;
-        unsigned byte;
+        size_t len = load(names[name], bytes);
 
-        snprintf(path, sizeof(path), "%s/%s.hex", TEST_DATA, names[name]);
-        file = fopen(path, "r");
-        ck_assert_ptr_nonnull(file);
-        while (fscanf(file, "%2x", &byte) == 1)
-            bytes[len++] = (uint8_t)byte;
-        fclose(file);
         for (round = 0; round < 3000; round++) {
             size_t changes = 1 + base_sim_random_below(pool->sim, 3);
             size_t cut = base_sim_random_below(pool->sim, 4) == 0
@@ -387,6 +428,7 @@ Suite *serf_hostile_suite(void)
     tcase_add_test(tcase, empty_filters_and_key_queries_hurt_nobody);
     tcase_add_test(tcase, relay_carries_answers_only);
     tcase_add_test(tcase, broken_push_pull_bodies_change_nothing);
+    tcase_add_loop_test(tcase, push_pull_of_the_original_is_taken, 0, 2);
     tcase_add_test(tcase, random_damage);
     suite_add_tcase(suite, tcase);
     return suite;
