@@ -160,7 +160,7 @@ static bool is_pre_vote(const struct raft_message *m)
 static int timeout_now(struct raft *core, const struct raft_message *m,
                        struct raft_update *update)
 {
-    if (core->role == RAFT_LEADER || !core_is_voter(core) || core->behind ||
+    if (core->role == RAFT_LEADER || !core_may_campaign(core) || core->behind ||
         !id_equal(core->leader_id, m->from))
         return 0;
     election_start(core, false, true, update);

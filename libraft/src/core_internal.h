@@ -154,6 +154,8 @@ static inline bool id_equal(const char *a, const char *b)
 /** The current configuration; an empty one before there is any. */
 const struct raft_configuration *core_configuration(const struct raft *core);
 bool core_is_voter(const struct raft *core);
+/** A voter, or one that an uncommitted change takes the vote from. */
+bool core_may_campaign(const struct raft *core);
 
 /* ---- update.c ---- */
 /** A message of ours; the pointer is valid until the next one is added. */

@@ -122,7 +122,7 @@ void election_start(struct raft *core, bool pre, bool transfer,
                     struct raft_update *update)
 {
     assert(core->role != RAFT_LEADER);
-    assert(core_is_voter(core));
+    assert(core_may_campaign(core));
     core->role = RAFT_CANDIDATE;
     core->pre_vote = pre;
     core->transfer_election = transfer;
@@ -158,7 +158,7 @@ void election_tick(struct raft *core, struct raft_update *update)
 {
     if (core->now_ms < core->election_due_ms)
         return;
-    if (!core_is_voter(core) || core->behind || persist_is_stalled(core)) {
+    if (!core_may_campaign(core) || core->behind || persist_is_stalled(core)) {
         /* Who may not lead, or whose disk does not answer, does not ask; but
          * it no longer vouches for a leader that it does not hear. */
         if (core->role == RAFT_CANDIDATE)

@@ -41,6 +41,19 @@ bool core_is_voter(const struct raft *core)
     return configuration_is_voter(core_configuration(core), core->id);
 }
 
+bool core_may_campaign(const struct raft *core)
+{
+    size_t count = core->configuration_count;
+
+    if (core_is_voter(core))
+        return true;
+    /* 4.2.2: until its removal is committed, a server may hold the only log
+     * that can win; it does not count itself. */
+    return count > 1 && configuration_index(core) > core->commit &&
+           configuration_is_voter(
+               &core->configurations[count - 2].configuration, core->id);
+}
+
 static void configuration_changed(struct raft *core,
                                   struct raft_update *update)
 {

@@ -383,6 +383,8 @@ static bool run_seed(uint64_t seed, const struct options *options,
         cluster_run_ms(cluster, below(&run, 600));
     }
     heal_everything(&run);
+    cluster_run_ms(cluster, 2000); /* failures under way show themselves */
+    heal_everything(&run);
     ok = must(cluster, cluster_commit(cluster, 10, LIVENESS_MS),
               "no commit after healing") &&
          must(cluster, cluster_run_until_converged(cluster, LIVENESS_MS),
