@@ -1,0 +1,267 @@
+/*
+ * Connections. evhttp keeps them to itself, and that is not enough here: their
+ * number must have a limit, a request must arrive in a bounded time however
+ * slowly its bytes drip, and a client that goes away while its blocking query
+ * waits must be noticed at once (evhttp does not read then).
+ *
+ * evhttp lets us make the bufferevent of each connection. It then makes itself
+ * the callbacks' argument of it; so, right after, that argument is the
+ * evhttp_connection, and from there on all is public: a callback for its end,
+ * its buffers, its socket.
+ */
+#include <assert.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/alloc.h"
+#include "http/internal.h"
+
+void http_count_refused(struct http *http, const char *reason)
+{
+    base_counter_add(base_metrics_counter(http->env->metrics,
+                                          "isthmus.http.refused", "reason",
+                                          reason),
+                     1);
+}
+
+static void show_count(struct http *http)
+{
+    base_gauge_set(http->gauge_connections, (int64_t)http->conn_count);
+}
+
+/* ---- the end of one ------------------------------------------------------- */
+
+static void stop_watching(struct http_conn *conn)
+{
+    if (conn->watched)
+        event_del(&conn->gone);
+    conn->watched = false;
+}
+
+static void conn_free(struct http_conn *conn)
+{
+    struct http *http = conn->http;
+
+    stop_watching(conn);
+    base_timer_stop(&conn->deadline);
+    if (conn->request)
+        web_request_drop(conn->request);
+    if (conn->on_input)
+        evbuffer_remove_cb_entry(bufferevent_get_input(conn->bev),
+                                 conn->on_input);
+    if (conn->fd >= 0)
+        http->by_fd[conn->fd] = NULL;
+    LIST_REMOVE(conn, link);
+    http->conn_count--;
+    show_count(http);
+    base_free(conn);
+}
+
+static void on_close(struct evhttp_connection *evcon, void *arg)
+{
+    (void)evcon;
+    conn_free(arg);
+}
+
+/* ---- time ----------------------------------------------------------------- */
+
+static void on_deadline(void *arg)
+{
+    struct http_conn *conn = arg;
+
+    http_count_refused(conn->http, conn->too_many ? "connections" : "slow");
+    evhttp_connection_free(conn->evcon); /* comes back in on_close() */
+}
+
+/* The first byte of a request: the rest has its time from now on. */
+static void on_input(struct evbuffer *buffer,
+                     const struct evbuffer_cb_info *info, void *arg)
+{
+    struct http_conn *conn = arg;
+
+    (void)buffer;
+    if (info->n_added > 0 && conn->request == NULL &&
+        !base_timer_is_running(&conn->deadline))
+        base_timer_start_ms(&conn->deadline, HTTP_REQUEST_TIMEOUT_MS);
+}
+
+static void on_sent(struct evhttp_request *raw, void *arg)
+{
+    struct http_conn *conn = arg;
+
+    (void)raw;
+    base_timer_stop(&conn->deadline);
+    /* What it sent ahead is the next request's beginning. */
+    if (evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
+        base_timer_start_ms(&conn->deadline, HTTP_REQUEST_TIMEOUT_MS);
+}
+
+void http_conn_answered(struct http_conn *conn)
+{
+    stop_watching(conn);
+    conn->request = NULL;
+    base_timer_start_ms(&conn->deadline, HTTP_ANSWER_TIMEOUT_MS);
+}
+
+/* ---- the client that goes away -------------------------------------------- */
+
+static void on_gone(evutil_socket_t fd, short events, void *arg)
+{
+    struct http_conn *conn = arg;
+    struct pollfd state = {.fd = fd, .events = POLLRDHUP};
+
+    (void)events;
+    /* Bytes of a next request wake us too; they wait their turn. */
+    if (poll(&state, 1, 0) > 0)
+        evhttp_connection_free(conn->evcon);
+}
+
+void http_conn_busy(struct http_conn *conn, struct web_request *request)
+{
+    base_timer_stop(&conn->deadline);
+    conn->request = request;
+    evhttp_request_set_on_complete_cb(request->raw, on_sent, conn);
+    /* Edges: a reset or bytes sent ahead would else wake us for ever. evhttp
+     * has no event on this socket until we answer. */
+    event_assign(&conn->gone, evhttp_connection_get_base(conn->evcon),
+                 conn->fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, on_gone,
+                 conn);
+    conn->watched = event_add(&conn->gone, NULL) == 0;
+}
+
+/* ---- the beginning -------------------------------------------------------- */
+
+static void remember_fd(struct http *http, struct http_conn *conn)
+{
+    size_t needed = (size_t)conn->fd + 1;
+
+    if (needed > http->by_fd_count) {
+        size_t count = http->by_fd_count * 2 > needed ? http->by_fd_count * 2
+                                                      : needed + 64;
+
+        http->by_fd =
+            base_reallocarray(http->by_fd, count, sizeof(*http->by_fd));
+        memset(http->by_fd + http->by_fd_count, 0,
+               (count - http->by_fd_count) * sizeof(*http->by_fd));
+        http->by_fd_count = count;
+    }
+    http->by_fd[conn->fd] = conn;
+}
+
+static void log_too_many(struct http *http)
+{
+    if (base_log_limit_pass(&http->log_limit, base_env_now_ns(http->env)))
+        base_log(&http->log, BASE_LOG_WARN, "too many connections",
+                 kv_uint("limit", http->conns_max));
+}
+
+static void adopt(struct http_conn *conn)
+{
+    struct http *http = conn->http;
+    struct bufferevent *bev = conn->bev;
+    void *evcon = NULL;
+
+    bufferevent_getcb(bev, NULL, NULL, NULL, &evcon);
+    LIST_REMOVE(conn, link);
+    LIST_INSERT_HEAD(&http->conns, conn, link);
+    if (evcon == NULL) { /* evhttp could not use it */
+        conn_free(conn);
+        bufferevent_decref(bev);
+        return;
+    }
+    conn->evcon = evcon;
+    assert(evhttp_connection_get_bufferevent(conn->evcon) == bev);
+    bufferevent_decref(bev);
+    conn->fd = bufferevent_getfd(bev);
+    remember_fd(http, conn);
+    conn->on_input =
+        evbuffer_add_cb(bufferevent_get_input(bev), on_input, conn);
+    evhttp_connection_set_closecb(conn->evcon, on_close, conn);
+    if (http->conn_count > http->conns_max) {
+        log_too_many(http);
+        conn->too_many = true;
+        base_timer_start_ms(&conn->deadline, 0);
+    }
+}
+
+static void adopt_all(struct http *http)
+{
+    while (!LIST_EMPTY(&http->fresh))
+        adopt(LIST_FIRST(&http->fresh));
+}
+
+static void on_adopt(evutil_socket_t fd, short events, void *arg)
+{
+    (void)fd;
+    (void)events;
+    adopt_all(arg);
+}
+
+static struct bufferevent *on_connection(struct event_base *base, void *arg)
+{
+    struct http *http = arg;
+    struct bufferevent *bev =
+        bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    struct http_conn *conn;
+
+    if (bev == NULL)
+        return NULL;
+    bufferevent_setwatermark(bev, EV_READ, 0, HTTP_INPUT_BYTES_MAX);
+    bufferevent_incref(bev); /* until it is adopted */
+    BASE_NEW(conn);
+    conn->http = http;
+    conn->bev = bev;
+    conn->fd = -1;
+    base_timer_init(&conn->deadline, http->env, "http", on_deadline, conn);
+    LIST_INSERT_HEAD(&http->fresh, conn, link);
+    http->conn_count++;
+    show_count(http);
+    event_active(http->adopt, EV_TIMEOUT, 0);
+    return bev;
+}
+
+struct http_conn *http_conn_of(struct http *http, struct evhttp_request *raw)
+{
+    struct evhttp_connection *evcon = evhttp_request_get_connection(raw);
+    int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
+
+    adopt_all(http);
+    assert(fd >= 0 && (size_t)fd < http->by_fd_count && http->by_fd[fd]);
+    assert(http->by_fd[fd]->evcon == evcon);
+    return http->by_fd[fd];
+}
+
+/* ---- all of them ---------------------------------------------------------- */
+
+int http_conns_init(struct http *http)
+{
+    struct event_base *base = base_loop_event_base(http->config.loop);
+    struct rlimit files;
+
+    LIST_INIT(&http->fresh);
+    LIST_INIT(&http->conns);
+    http->conns_max = HTTP_CONNECTIONS_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+        files.rlim_cur / 2 < http->conns_max)
+        http->conns_max = (size_t)files.rlim_cur / 2;
+    http->adopt = event_new(base, -1, 0, on_adopt, http);
+    evhttp_set_bevcb(http->server, on_connection, http);
+    return http->adopt ? 0 : -1;
+}
+
+void http_conns_settle(struct http *http)
+{
+    adopt_all(http);
+}
+
+void http_conns_close(struct http *http)
+{
+    assert(LIST_EMPTY(&http->conns) && LIST_EMPTY(&http->fresh));
+    if (http->adopt)
+        event_free(http->adopt);
+    base_free(http->by_fd);
+}

@@ -1,0 +1,181 @@
+/*
+ * The server's life: a listener, evhttp on it, and limits.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "http/internal.h"
+
+#define BACKLOG 1024
+#define ACCEPT_AGAIN_MS 100u
+
+static const struct web_route routes[] = {
+    {WEB_GET, "/v1/agent/checks", NULL, agent_checks},
+    {WEB_PUT, "/v1/agent/check/fail/", "check id", agent_check_fail},
+    {WEB_PUT, "/v1/agent/check/pass/", "check id", agent_check_pass},
+    {WEB_PUT, "/v1/agent/check/update/", "check id", agent_check_update},
+    {WEB_PUT, "/v1/agent/check/warn/", "check id", agent_check_warn},
+    {WEB_PUT, "/v1/agent/force-leave/", "node name", agent_force_leave},
+    {WEB_PUT, "/v1/agent/join/", "address", agent_join},
+    {WEB_PUT, "/v1/agent/leave", NULL, agent_leave},
+    {WEB_GET, "/v1/agent/members", NULL, agent_members},
+    {WEB_GET, "/v1/agent/metrics", NULL, agent_metrics},
+    {WEB_PUT, "/v1/agent/reload", NULL, agent_reload},
+    {WEB_GET, "/v1/agent/self", NULL, agent_self},
+    {WEB_PUT, "/v1/agent/service/deregister/", "service id",
+     agent_service_deregister},
+    {WEB_PUT, "/v1/agent/service/register", NULL, agent_service_register},
+    {WEB_GET, "/v1/agent/services", NULL, agent_services},
+    {WEB_GET, "/v1/catalog/datacenters", NULL, catalog_list_datacenters},
+    {WEB_PUT, "/v1/catalog/deregister", NULL, catalog_remove},
+    {WEB_GET, "/v1/catalog/node/", "node name", catalog_show_node},
+    {WEB_GET, "/v1/catalog/nodes", NULL, catalog_list_nodes},
+    {WEB_PUT, "/v1/catalog/register", NULL, catalog_put},
+    {WEB_GET, "/v1/catalog/service/", "service name", catalog_show_service},
+    {WEB_GET, "/v1/catalog/services", NULL, catalog_list_services},
+    {WEB_GET, "/v1/health/node/", "node name", health_node},
+    {WEB_GET, "/v1/health/service/", "service name", health_service},
+    {WEB_GET, "/v1/internal/federation-state/", "datacenter name",
+     federation_get},
+    {WEB_GET, "/v1/internal/federation-states", NULL, federation_list},
+    {WEB_GET, "/v1/internal/federation-states/mesh-gateways", NULL,
+     federation_gateways},
+    {WEB_GET, "/v1/status/leader", NULL, status_leader},
+    {WEB_GET, "/v1/status/peers", NULL, status_peers},
+};
+
+const struct web_route *web_routes(size_t *count)
+{
+    *count = BASE_COUNT_OF(routes);
+    return routes;
+}
+
+static void on_request(struct evhttp_request *raw, void *arg)
+{
+    struct http *http = arg;
+
+    web_request_start(http, http_conn_of(http, raw), raw);
+}
+
+/* ---- the listener --------------------------------------------------------- */
+
+static void on_accept_again(void *arg)
+{
+    struct http *http = arg;
+
+    evconnlistener_enable(http->listener);
+}
+
+/* Out of descriptors, most likely: asking again at once would only burn. */
+static void on_accept_error(struct evconnlistener *listener, void *arg)
+{
+    struct http *http = arg;
+    int reason = EVUTIL_SOCKET_ERROR();
+
+    http_count_refused(http, "accept");
+    if (base_log_limit_pass(&http->log_limit, base_env_now_ns(http->env)))
+        base_log(&http->log, BASE_LOG_ERROR, "cannot accept",
+                 kv_str("error", strerror(reason)));
+    evconnlistener_disable(listener);
+    base_timer_start_ms(&http->accept_again, ACCEPT_AGAIN_MS);
+}
+
+static int listen_at(struct http *http, const struct base_addr *at, char **why)
+{
+    struct sockaddr_storage storage;
+    unsigned len = base_addr_to_sockaddr(at, &storage);
+    unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
+                     LEV_OPT_REUSEABLE;
+    char text[BASE_ADDR_TEXT_MAX];
+    int rv;
+
+    if (at->family == 6)
+        flags |= LEV_OPT_BIND_IPV6ONLY;
+    http->listener = evconnlistener_new_bind(
+        base_loop_event_base(http->config.loop), NULL, NULL, flags, BACKLOG,
+        (struct sockaddr *)&storage, (int)len);
+    if (http->listener == NULL) {
+        rv = base_error_from_errno(errno);
+        *why = base_asprintf("HTTP API at %s: %s", base_addr_format(at, text),
+                             base_strerror(rv));
+        return rv;
+    }
+    evconnlistener_set_error_cb(http->listener, on_accept_error);
+    evhttp_bind_listener(http->server, http->listener);
+    base_log(&http->log, BASE_LOG_INFO, "HTTP API listens",
+             kv_addr("address", at));
+    return 0;
+}
+
+/* ---- life ----------------------------------------------------------------- */
+
+static void set_limits(struct http *http)
+{
+    evhttp_set_max_headers_size(http->server, HTTP_HEADER_BYTES_MAX);
+    evhttp_set_max_body_size(http->server, HTTP_BODY_BYTES_HARD_MAX);
+    evhttp_set_timeout(http->server, HTTP_IDLE_TIMEOUT_S);
+    /* Our router says 405, and which method it would be. */
+    evhttp_set_allowed_methods(http->server, UINT16_MAX);
+    /* Else a client that still sends would see a reset instead of the 413. */
+    evhttp_set_flags(http->server, EVHTTP_SERVER_LINGERING_CLOSE);
+    evhttp_set_default_content_type(http->server, NULL);
+    evhttp_set_gencb(http->server, on_request, http);
+}
+
+int http_new(const struct http_config *config, struct http **out, char **why)
+{
+    struct base_addr at =
+        config_at(&config->config->client_addr, config->config->ports.http);
+    struct http *http;
+    int rv;
+
+    *out = NULL;
+    BASE_NEW(http);
+    http->config = *config;
+    http->env = base_loop_env(config->loop);
+    http->log = base_log_named(&http->env->log, "http");
+    http->rpc = server_rpc(config->server);
+    http->gauge_waiting = base_metrics_gauge(
+        http->env->metrics, "isthmus.http.waiting", NULL, NULL);
+    http->gauge_connections = base_metrics_gauge(
+        http->env->metrics, "isthmus.http.connections", NULL, NULL);
+    LIST_INIT(&http->tickets);
+    base_timer_init(&http->accept_again, http->env, "http-accept",
+                    on_accept_again, http);
+    http->server = evhttp_new(base_loop_event_base(config->loop));
+    if (http->server == NULL || http_conns_init(http) != 0) {
+        *why = base_strdup("HTTP API: libevent has no memory");
+        rv = BASE_EIO;
+    } else {
+        set_limits(http);
+        rv = listen_at(http, &at, why);
+    }
+    if (rv != 0) {
+        http_free(http);
+        return rv;
+    }
+    *out = http;
+    return 0;
+}
+
+void http_free(struct http *http)
+{
+    if (http == NULL)
+        return;
+    base_timer_stop(&http->accept_again);
+    if (http->server) {
+        http_conns_settle(http);
+        evhttp_free(http->server); /* ends listener, connections, requests */
+    }
+    http_conns_close(http);
+    /* The loops were drained: nobody comes back with one of these. */
+    while (!LIST_EMPTY(&http->tickets))
+        web_ticket_end(LIST_FIRST(&http->tickets));
+    base_free(http);
+}

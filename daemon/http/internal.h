@@ -1,0 +1,90 @@
+/*
+ * The server behind the API: its listener, its connections, and what they are
+ * allowed. Handlers need only web.h.
+ */
+#ifndef HTTP_INTERNAL_H
+#define HTTP_INTERNAL_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <sys/queue.h>
+
+#include "http/web.h"
+
+struct evhttp;
+struct evhttp_connection;
+struct evconnlistener;
+struct bufferevent;
+struct evbuffer_cb_entry;
+
+#define HTTP_HEADER_BYTES_MAX (64u * 1024u)
+/* evhttp answers larger bodies itself, with 413; up to there our own words. */
+#define HTTP_BODY_BYTES_HARD_MAX (2u * WEB_BODY_BYTES_MAX)
+/* What a client may send ahead while we are writing to it. */
+#define HTTP_INPUT_BYTES_MAX \
+    (HTTP_BODY_BYTES_HARD_MAX + 2u * HTTP_HEADER_BYTES_MAX)
+#define HTTP_CONNECTIONS_MAX 16384u /* or half the descriptors, if less */
+#define HTTP_IDLE_TIMEOUT_S 120
+#define HTTP_REQUEST_TIMEOUT_MS 30000u /* first byte to last */
+#define HTTP_ANSWER_TIMEOUT_MS 300000u /* a client that reads it slowly */
+
+struct http_conn {
+    LIST_ENTRY(http_conn) link;
+    struct http *http;
+    struct bufferevent *bev;
+    struct evhttp_connection *evcon; /* NULL until it is known */
+    int fd;
+    struct evbuffer_cb_entry *on_input;
+    struct base_timer deadline; /* of a request's arrival, or its answer's
+                                   departure */
+    struct web_request *request;
+    struct event gone; /* watches the socket while a request waits */
+    bool watched;
+    bool too_many; /* over the limit: its deadline is now */
+};
+LIST_HEAD(http_conns, http_conn);
+
+struct web_ticket {
+    LIST_ENTRY(web_ticket) link;
+    struct web_request *request; /* NULL: gone */
+};
+LIST_HEAD(web_tickets, web_ticket);
+
+struct http {
+    struct http_config config;
+    struct base_env *env;
+    struct base_log log;
+    struct rpc_server *rpc;
+    struct evhttp *server;
+    struct evconnlistener *listener;
+    struct base_timer accept_again;
+    struct base_log_limit log_limit;
+
+    struct event *adopt;       /* new connections are made known */
+    struct http_conns fresh;   /* those */
+    struct http_conns conns;   /* the others */
+    size_t conn_count, conns_max;
+    struct http_conn **by_fd;
+    size_t by_fd_count;
+
+    struct web_tickets tickets;
+    size_t waiting;
+    struct base_gauge *gauge_waiting, *gauge_connections;
+};
+
+/* conn.c */
+int http_conns_init(struct http *http);
+/** Before evhttp_free(), which ends those that it knows; and after it. */
+void http_conns_settle(struct http *http);
+void http_conns_close(struct http *http);
+/** The connection that a request came on. */
+struct http_conn *http_conn_of(struct http *http, struct evhttp_request *raw);
+/** A request is under way: its client is watched from now on. */
+void http_conn_busy(struct http_conn *conn, struct web_request *request);
+/** The answer is on its way out. */
+void http_conn_answered(struct http_conn *conn);
+
+/** Moves isthmus.http.refused. */
+void http_count_refused(struct http *http, const char *reason);
+
+#endif

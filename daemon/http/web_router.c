@@ -1,0 +1,52 @@
+#include "http/web_router.h"
+
+#include <string.h>
+
+/* The name at the end of path if the row fits, else NULL. */
+static const char *fit(const struct web_route *route, const char *path)
+{
+    size_t len = strlen(route->path);
+
+    if (route->path[len - 1] != '/')
+        return strcmp(route->path, path) == 0 ? path + len : NULL;
+    if (strncmp(route->path, path, len) == 0)
+        return path + len;
+    /* "/v1/health/node" is "/v1/health/node/" with its name forgotten. */
+    if (strlen(path) == len - 1 && strncmp(route->path, path, len - 1) == 0)
+        return path + len - 1;
+    return NULL;
+}
+
+struct web_match web_router_find(const struct web_route *routes, size_t count,
+                                 enum web_method method, const char *path)
+{
+    struct web_match match = {NULL, NULL, 0};
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        const char *tail = fit(&routes[i], path);
+
+        if (tail == NULL)
+            continue;
+        match.allowed |= routes[i].method;
+        if (routes[i].method == method && match.route == NULL) {
+            match.route = &routes[i];
+            match.tail = tail;
+        }
+    }
+    return match;
+}
+
+const char *web_router_allow(unsigned allowed)
+{
+    switch (allowed) {
+    case WEB_GET:
+        return "GET";
+    case WEB_PUT:
+        return "PUT";
+    case WEB_GET | WEB_PUT:
+        return "GET,PUT";
+    default:
+        return "";
+    }
+}
