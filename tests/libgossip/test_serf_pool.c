@@ -475,6 +475,117 @@ START_TEST(maintenance_leaves_nobody_in_leaving)
 }
 END_TEST
 
+static bool all_see_all(void *arg)
+{
+    struct serf_pool *pool = arg;
+    size_t a;
+    size_t b;
+
+    for (a = 0; a < pool->count; a++)
+        for (b = 0; b < pool->count; b++)
+            if (serf_pool_status(pool, a, b) != GOSSIP_MEMBER_ALIVE)
+                return false;
+    return true;
+}
+
+#define CHAOS_NODES 10
+#define CHAOS_STEPS 60
+
+static void restart(struct serf_pool *pool, size_t i)
+{
+    size_t target = base_sim_random_below(pool->sim, CHAOS_NODES);
+
+    base_buf_reset(&pool->nodes[i].journal);
+    serf_pool_start(pool, i);
+    serf_pool_join(pool, i, target == i ? (i + 1) % CHAOS_NODES : target);
+}
+
+static void chaos_step(struct serf_pool *pool, unsigned step)
+{
+    size_t i = base_sim_random_below(pool->sim, CHAOS_NODES);
+    size_t other = base_sim_random_below(pool->sim, CHAOS_NODES);
+    struct gossip_serf *serf = pool->nodes[i].serf;
+    char name[16];
+
+    if (serf == NULL) {
+        restart(pool, i);
+        return;
+    }
+    switch (base_sim_random_below(pool->sim, 8)) {
+    case 0:
+        serf_pool_kill(pool, i);
+        break;
+    case 1:
+        (void)gossip_serf_leave(serf, NULL, NULL);
+        break;
+    case 2:
+        (void)gossip_serf_force_leave(serf, pool->nodes[other].name,
+                                      step % 2 == 0, NULL, NULL);
+        break;
+    case 3:
+        serf_pool_cut(pool, i, other, true);
+        break;
+    case 4:
+        serf_pool_cut(pool, i, other, false);
+        break;
+    default:
+        snprintf(name, sizeof(name), "e%u", step);
+        (void)gossip_serf_user_event(serf, name, NULL, 0, false);
+    }
+}
+
+static void end_chaos(struct serf_pool *pool)
+{
+    size_t i;
+
+    pool->loss_ppm = 0;
+    memset(pool->cut, 0, sizeof(pool->cut));
+    for (i = 0; i < CHAOS_NODES; i++) {
+        if (pool->nodes[i].serf != NULL &&
+            gossip_serf_state(pool->nodes[i].serf) != GOSSIP_SERF_ALIVE) {
+            serf_pool_run_ms(pool, 10000);
+            serf_pool_kill(pool, i);
+        }
+        if (pool->nodes[i].serf == NULL) {
+            base_buf_reset(&pool->nodes[i].journal);
+            serf_pool_start(pool, i);
+        }
+    }
+    for (i = 1; i < CHAOS_NODES; i++)
+        serf_pool_join(pool, i, 0);
+}
+
+/* Random kills, leaves, partitions and events under loss: afterwards all agree,
+ * and no event came twice to anybody. */
+START_TEST(views_converge_after_chaos)
+{
+    struct serf_pool *pool = serf_pool_new(1000 + (uint64_t)_i, CHAOS_NODES);
+    char line[32];
+    unsigned step;
+    size_t i;
+
+    for (i = 0; i < CHAOS_NODES; i++)
+        pool->nodes[i].config.params.push_pull_interval_ms = 10000;
+    serf_pool_form(pool);
+    pool->loss_ppm = 20000;
+    for (step = 0; step < CHAOS_STEPS; step++) {
+        chaos_step(pool, step);
+        serf_pool_run_ms(pool, base_sim_random_below(pool->sim, 6000));
+    }
+    end_chaos(pool);
+    serf_pool_until(pool, all_see_all, pool, 180000);
+    serf_pool_run_ms(pool, 60000);
+    ck_assert(all_see_all(pool));
+    for (i = 0; i < CHAOS_NODES; i++) {
+        for (step = 0; step < CHAOS_STEPS; step++) {
+            snprintf(line, sizeof(line), "user e%u ", step);
+            ck_assert_uint_le(serf_pool_heard(&pool->nodes[i], line), 1);
+        }
+    }
+    serf_pool_free(pool);
+}
+END_TEST
+
 Suite *serf_pool_suite(void)
 {
     Suite *suite = suite_create("serf pool");
@@ -503,6 +614,7 @@ Suite *serf_pool_suite(void)
     tcase_add_test(tcase, single_member_can_be_refused);
     tcase_add_test(tcase, coordinates_converge_to_round_trips);
     tcase_add_test(tcase, maintenance_leaves_nobody_in_leaving);
+    tcase_add_loop_test(tcase, views_converge_after_chaos, 0, 20);
     suite_add_tcase(suite, tcase);
     return suite;
 }
