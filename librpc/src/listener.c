@@ -7,16 +7,15 @@
  */
 #include "rpc/listener.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "name_limit.h"
 #include "peer.h"
 #include "rate.h"
+#include "refusal.h"
 #include "sniff.h"
 
 #define HANDSHAKE_TIMEOUT_MS 5000u
@@ -33,7 +32,6 @@ struct handler {
 struct rpc_listener {
     struct base_env *env;
     struct base_net *net;
-    struct base_log log;
     struct base_log_limit log_limit;
     struct base_listener *socket;
     char *datacenter;
@@ -55,7 +53,7 @@ struct opening {
     struct rpc_listener *listener;
     struct base_stream *stream;      /* NULL while TLS has it */
     struct rpc_handshake *handshake; /* NULL unless TLS has the stream */
-    struct base_timer timer;         /* deadline, or zero: go on from the loop */
+    struct base_timer timer;         /* deadline, or zero: go on */
     void (*next)(struct opening *opening); /* what the zero timer does */
     enum rpc_sniff_place place;
     enum rpc_protocol protocol;
@@ -81,43 +79,20 @@ static void opening_free(struct opening *opening)
     base_free(opening);
 }
 
-static void log_refusal(struct rpc_listener *listener,
-                        const struct base_addr *from, int byte,
-                        const struct rpc_peer *peer, const char *reason,
-                        const char *why)
-{
-    struct base_log_limit *limit = &listener->log_limit;
-    uint32_t suppressed = limit->suppressed;
-    char text[8] = "";
-
-    if (!base_log_limit_pass(limit, base_env_now_ns(listener->env)))
-        return;
-    if (byte >= 0)
-        snprintf(text, sizeof(text), "0x%02x", (unsigned)byte & 0xffu);
-    base_log(&listener->log, BASE_LOG_WARN, "refused a connection",
-             kv_addr("peer", from), kv_str("byte", text),
-             kv_str("reason", reason), kv_str("why", why),
-             kv_str("name", peer != NULL
-                                ? rpc_peer_name(peer, listener->domain)
-                                : ""),
-             kv_str("alpn", peer != NULL ? peer->alpn : ""),
-             kv_uint("suppressed", suppressed));
-}
-
-static void count_refusal(struct rpc_listener *listener, const char *reason)
-{
-    base_counter_add(base_metrics_counter(listener->env->metrics,
-                                          "isthmus.rpc.refused", "reason",
-                                          reason),
-                     1);
-    base_env_trace(listener->env, "rpc", "refused reason=%s", reason);
-}
-
 static void refuse(struct opening *opening, const char *reason, const char *why)
 {
-    count_refusal(opening->listener, reason);
-    log_refusal(opening->listener, &opening->peer.addr, opening->byte,
-                &opening->peer, reason, why);
+    struct rpc_listener *listener = opening->listener;
+    const struct rpc_refused refused = {
+        .from = &opening->peer.addr,
+        .byte = opening->byte,
+        .peer = &opening->peer,
+        .domain = listener->domain,
+        .reason = reason,
+        .why = why,
+    };
+
+    rpc_refusal_count(listener->env, reason);
+    rpc_refusal_log(listener->env, &listener->log_limit, &refused);
     opening_free(opening);
 }
 
@@ -329,11 +304,14 @@ static void on_timer(void *arg)
     opening->next(opening);
 }
 
-static void refuse_new(struct rpc_listener *listener, struct base_stream *stream,
-                       const char *reason)
+static void refuse_new(struct rpc_listener *listener,
+                       struct base_stream *stream, const char *reason)
 {
-    count_refusal(listener, reason);
-    log_refusal(listener, &stream->peer, -1, NULL, reason, "");
+    const struct rpc_refused refused = {
+        .from = &stream->peer, .byte = -1, .reason = reason, .why = ""};
+
+    rpc_refusal_count(listener->env, reason);
+    rpc_refusal_log(listener->env, &listener->log_limit, &refused);
     base_stream_close(stream);
 }
 
@@ -380,7 +358,6 @@ int rpc_listener_new(struct base_env *env, struct base_net *net,
     BASE_NEW(listener);
     listener->env = env;
     listener->net = net;
-    listener->log = base_log_named(&env->log, "rpc");
     listener->datacenter = base_strdup(config->datacenter);
     listener->domain = base_strdup(config->domain);
     listener->secure = config->secure;

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "rpc/protocol.h"
+#include "refusal.h"
 #include "server_priv.h"
 
 #define STREAMS_MAX 64u
@@ -127,14 +128,6 @@ void rpc_server_method(struct rpc_server *server, const char *name,
     SLIST_INSERT_HEAD(&server->methods, method, link);
 }
 
-void rpc_server_count_refused(struct rpc_server *server, const char *reason)
-{
-    base_counter_add(base_metrics_counter(server->env->metrics,
-                                          "isthmus.rpc.refused", "reason",
-                                          reason),
-                     1);
-}
-
 /* Server-only RPCs: a valid certificate is not enough (federation.md 3). */
 static bool may_call(const struct rpc_server *server,
                      const struct rpc_method *method,
@@ -171,7 +164,7 @@ struct rpc_method *rpc_server_find(struct rpc_server *server, const char *name,
     if (method == NULL) {
         *code = RPC_ENOMETHOD;
         snprintf(text, FRAME_TEXT_LEN_MAX + 1, "no such method: %s", name);
-        rpc_server_count_refused(server, "no-method");
+        rpc_refusal_count(server->env, "no-method");
         return NULL;
     }
     if (!may_call(server, method, peer)) {
@@ -179,7 +172,7 @@ struct rpc_method *rpc_server_find(struct rpc_server *server, const char *name,
         snprintf(text, FRAME_TEXT_LEN_MAX + 1,
                  "permission denied: %s needs the certificate of a server",
                  name);
-        rpc_server_count_refused(server, "method-name");
+        rpc_refusal_count(server->env, "method-name");
         log_denied(server, name, peer);
         return NULL;
     }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "refusal.h"
 #include "server_priv.h"
 
 #define FAREWELL_MS 5000u /* for the caller to hang up first */
@@ -103,13 +104,13 @@ static int on_begin(void *arg, const struct frame_head *head)
         (conn->single ? 1 : limits->streams_max)) {
         code = RPC_EBUSY;
         snprintf(text, sizeof(text), "%s", rpc_strerror(code));
-        rpc_server_count_refused(conn->server, "streams-max");
+        rpc_refusal_count(conn->server->env, "streams-max");
     } else if (head->total > limits->message_bytes_max) {
         code = RPC_ETOOBIG;
         snprintf(text, sizeof(text),
                  "the request has %u bytes, over the limit of %u",
                  (unsigned)head->total, (unsigned)limits->message_bytes_max);
-        rpc_server_count_refused(conn->server, "message-max");
+        rpc_refusal_count(conn->server->env, "message-max");
     } else {
         rpc_server_find(conn->server, head->method, &conn->peer->peer, &code,
                         text);
@@ -182,7 +183,7 @@ static void on_end(void *arg, int err, const char *why)
     struct rpc_server *server = conn->server;
 
     if (err == RPC_EPEER || err == RPC_ETOOBIG) {
-        rpc_server_count_refused(server, "frame");
+        rpc_refusal_count(server->env, "frame");
         if (base_log_limit_pass(&server->log_limit,
                                 base_env_now_ns(server->env)))
             base_log(&server->log, BASE_LOG_WARN, "closed an RPC connection",

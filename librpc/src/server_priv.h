@@ -43,7 +43,6 @@ struct rpc_method *rpc_server_find(struct rpc_server *server, const char *name,
                                    char *text);
 /** Runs the method; the call may be over when it returns. */
 void rpc_server_run(struct rpc_method *method, struct rpc_call *call);
-void rpc_server_count_refused(struct rpc_server *server, const char *reason);
 
 void rpc_server_conn_new(struct rpc_server *server, struct base_stream *stream,
                          const struct rpc_peer *peer, bool single);

@@ -7,6 +7,8 @@
  *   tls_link.c       OpenSSL's BIO over a base_stream
  *   tls_peer.c       names and dates out of a certificate
  *   tls_handshake.c  the handshake, both sides
+ *   tls_verdict.c    what is judged at its end
+ *   tls_alpn.c       protocols
  *   tls_stream.c     the stream after it
  */
 #ifndef RPC_SRC_TLS_PRIV_H
@@ -113,6 +115,9 @@ int tls_handshake_server(void *ctx, struct base_stream *inner,
                          struct rpc_handshake **out);
 void tls_handshake_cancel(struct rpc_handshake *handshake);
 void tls_handshakes_end(struct rpc_tls *tls);
+
+/* ---- tls_alpn.c ---- */
+
 /* OpenSSL asks these during a server's handshake. */
 int tls_handshake_on_hello(SSL *ssl, int *alert, void *arg);
 int tls_handshake_on_alpn(SSL *ssl, const unsigned char **out,

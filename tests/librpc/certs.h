@@ -22,7 +22,7 @@ struct certs_pair {
     const char *cert_file; /* live as long as certs */
     const char *key_file;
 };
-/** A leaf with the names (NULL at the end). days < 0: it ended that long ago. */
+/** A leaf with the names (NULL at the end). days < 0: it ended then. */
 struct certs_pair certs_leaf(struct certs_ca *ca, const char *const *names,
                              int days);
 /** A leaf with a common name and no other names. */

@@ -30,7 +30,7 @@ struct meeting {
 struct meeting *meeting_new(struct world *world, struct rpc_tls *server,
                             struct rpc_tls *client);
 void meeting_free(struct meeting *meeting);
-/** Connects to addr and shakes hands; both ends have their result afterwards. */
+/** Connects to addr and shakes hands; both ends have a result afterwards. */
 void meet_at(struct meeting *meeting, const struct base_addr *addr,
              const char *name, bool verify_name, const char *alpn);
 /** The same, directly. */

@@ -31,7 +31,7 @@ struct rpc_listener_config {
     uint32_t handshake_timeout_ms;   /* first byte to end of TLS; 0: 5,000 */
     uint32_t handshakes_max;         /* in flight; 0: 64 */
     uint32_t connections_per_name;   /* established, a certificate; 0: 100 */
-    uint32_t accepts_per_second;     /* a source IP, twice that at once; 0: 200 */
+    uint32_t accepts_per_second; /* a source IP, twice that at once; 0: 200 */
 };
 
 /*

@@ -29,9 +29,9 @@ void rpc_pool_free(struct rpc_pool *pool);
 /**
  * Calls a method of a server. done comes later, once: an answer, the remote's
  * failure (status is its code, text its words), or why it could not be asked:
- * what dialling gave, RPC_EBUSY (1,024 calls wait for that server), RPC_ETOOBIG,
- * RPC_EDEADLINE, RPC_ECLOSED (the connection died: nobody knows whether the
- * method ran). *out lives until done; may be NULL.
+ * what dialling gave, RPC_EBUSY (1,024 calls wait for that server),
+ * RPC_ETOOBIG, RPC_EDEADLINE, RPC_ECLOSED (the connection died: nobody knows
+ * whether the method ran). *out lives until done; may be NULL.
  * Returns 0, or RPC_EINVAL or RPC_ETOOBIG at once, with done not to come.
  */
 int rpc_pool_call(struct rpc_pool *pool, const struct rpc_target *target,

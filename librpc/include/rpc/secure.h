@@ -26,7 +26,7 @@ bool rpc_peer_has_name(const struct rpc_peer *peer, const char *name);
 bool rpc_peer_is_server(const struct rpc_peer *peer, const char *domain);
 
 /** status 0 with the secret stream (given) and its peer (borrowed for the
- * call); or an error, text for a person, and the inner stream already closed. */
+ * call); or an error, text for a person, and the inner stream is closed. */
 typedef void (*rpc_secure_fn)(void *arg, int status, const char *why,
                               struct base_stream *stream,
                               const struct rpc_peer *peer);
@@ -37,8 +37,8 @@ struct rpc_handshake; /* one under way */
  * Owner:   the maker of ctx keeps it alive while handshakes and streams live.
  * Threads: one loop per ctx.
  * Reentry: done comes later, once, unless cancelled: from the loop, with no
- *          callback of a stream below it, so that the new stream may be detached
- *          at once.
+ *          callback of a stream below it, so that the new stream may be
+ *          detached at once.
  * Errors:  client and server return 0, or an error: inner is closed then, and
  *          done does not come.
  */

@@ -11,8 +11,8 @@
  *   record: CA, names              ->
  *   (client is done)                        (server is done)
  *
- * Either side may answer with an alert and close instead. As in TLS 1.3 a client
- * is done before the server has judged it.
+ * Either side may answer with an alert and close instead. As in TLS 1.3 a
+ * client is done before the server has judged it.
  * Threads: one loop per object.
  */
 #ifndef RPC_SIM_SECURE_H
