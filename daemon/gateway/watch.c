@@ -62,7 +62,11 @@ static void on_reply(void *arg, const struct api_reply *reply)
     watch->index = reply->index < watch->index ? 0 : reply->index;
     if (news)
         watch->config.on_answer(watch->config.arg, reply->body);
-    if (recovered && watch->config.on_recovered)
+    if (!recovered)
+        return;
+    base_log(&watch->log, BASE_LOG_INFO, "following the agent again",
+             kv_str("path", watch->config.path));
+    if (watch->config.on_recovered)
         watch->config.on_recovered(watch->config.arg);
 }
 
