@@ -1,8 +1,10 @@
 /*
  * The choice among candidates: at random, so that load spreads and retries
  * wander, and past those that failed a moment ago while another is left
- * (federation.md section 9). The memory is a small ring: a gateway forgotten
- * too early costs one more failed dial.
+ * (federation.md section 9). A gateway that fails again and again is left out
+ * for longer each time: who asks once a minute would else meet a dead one half
+ * of the time. The memory is a small ring: a gateway forgotten too early costs
+ * one more failed dial.
  */
 #include <string.h>
 
@@ -11,11 +13,13 @@
 #include "fedstate/locator.h"
 
 #define FAILURES_MAX 64u
-#define FAILURE_MEMORY_MS 10000u
+#define FAILURE_MEMORY_MS 10000u /* after the first failure in a row */
+#define FAILURE_DOUBLINGS_MAX 5u /* 320 s at most */
 
 struct failure {
     struct base_addr addr; /* family 0: free */
     uint64_t until_ms;
+    unsigned in_a_row;
 };
 
 struct fedstate_picker {
@@ -106,7 +110,11 @@ void fedstate_picker_report(struct fedstate_picker *picker,
     if (failure == NULL) {
         failure = &picker->failures[picker->next];
         picker->next = (picker->next + 1) % FAILURES_MAX;
+        failure->in_a_row = 0;
     }
     failure->addr = *gateway;
-    failure->until_ms = base_env_now_ms(picker->env) + FAILURE_MEMORY_MS;
+    failure->until_ms = base_env_now_ms(picker->env) +
+                        (UINT64_C(1) << failure->in_a_row) * FAILURE_MEMORY_MS;
+    if (failure->in_a_row < FAILURE_DOUBLINGS_MAX)
+        failure->in_a_row++;
 }

@@ -81,8 +81,9 @@ void fedstate_picker_free(struct fedstate_picker *picker);
 /** Takes the routes over (given). Failures stay remembered. */
 void fedstate_picker_set(struct fedstate_picker *picker,
                          struct fedstate_routes *routes);
-/** A random candidate, avoiding those that failed in the last 10 seconds while
- * another is left. FEDSTATE_ENOGATEWAY if there is none. */
+/** A random candidate, avoiding those that failed lately (10 s after a first
+ * failure, twice as long after each further one, at most 320 s) while another
+ * is left. FEDSTATE_ENOGATEWAY if there is none. */
 int fedstate_picker_pick(struct fedstate_picker *picker, const char *dc,
                          struct base_addr *out);
 void fedstate_picker_report(struct fedstate_picker *picker,
