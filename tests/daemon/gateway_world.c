@@ -1,3 +1,4 @@
+/* The virtual world of the proxy's tests, as gateway_world.h tells. */
 #include "gateway_world.h"
 
 #include <string.h>
