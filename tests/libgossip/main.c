@@ -3,6 +3,8 @@
 
 Suite *codec_suite(void);
 Suite *parts_suite(void);
+Suite *merge_suite(void);
+Suite *hostile_suite(void);
 Suite *pool_suite(void);
 Suite *vectors_suite(void);
 Suite *serf_messages_suite(void);
@@ -21,6 +23,8 @@ static Suite *(*const suites[])(void) = {
     codec_suite,
     vectors_suite,
     parts_suite,
+    merge_suite,
+    hostile_suite,
     pool_suite,
     serf_messages_suite,
     serf_tables_suite,

@@ -5,7 +5,7 @@
 #include "memberlist/crypt.h"
 
 #define PIECE_BYTES (16u * 1024) /* of plaintext at a time */
-/* The head of a compress message: a map, its keys, the header of Buf. */
+/* Of one key or value in the head of a compress message. */
 #define WRAPPER_BYTES_MAX 64u
 #define SEALED_HEAD_BYTES 5u
 
@@ -150,42 +150,81 @@ static int see_type(struct ml_reader *reader, struct input input)
     return 0;
 }
 
-/* Reads the keys of a compress message up to the bytes of Buf. */
-static void read_wrapper(struct ml_reader *reader, struct base_cursor *in)
+/* How many bytes the header of a string takes; 0 if that is none. */
+static size_t raw_header_len(uint8_t byte)
 {
-    uint32_t pairs;
-
-    base_cursor_u8(in);
-    /* Not mp_get_map(): the bytes of the pairs are not here yet. */
-    pairs = base_cursor_u8(in);
-    if ((pairs & 0xf0) != 0x80)
-        in->failed = true;
-    for (pairs &= 0x0f; pairs > 0 && !in->failed; pairs--) {
-        struct mp_bytes key = mp_get_key(in);
-
-        if (mp_is(key, "Buf")) {
-            reader->packed_left = mp_get_raw_header(in);
-            return;
-        }
-        if (!mp_is(key, "Algo"))
-            mp_skip(in);
-        else if (mp_get_uint(in, UINT8_MAX) != 0)
-            in->failed = true;
+    switch (byte) {
+    case 0xc0: return 1;
+    case 0xc4: case 0xd9: return 2;
+    case 0xc5: case 0xda: return 3;
+    case 0xc6: case 0xdb: return 5;
+    default: return byte >= 0xa0 && byte < 0xc0;
     }
-    in->failed = true; /* no Buf */
 }
 
+/* 0 if at least want bytes are left. want 0: what is there makes no sense. */
+static int has(const struct ml_reader *reader, const struct base_cursor *in,
+               size_t want)
+{
+    if (want == 0 || want > WRAPPER_BYTES_MAX)
+        return GOSSIP_EDECODE;
+    return want <= base_cursor_left(in) ? 0 : starved(reader);
+}
+
+/* One key, and its value unless that is Buf: then *found, the cursor at the
+ * bytes of it. */
+static int read_wrapper_pair(struct ml_reader *reader, struct base_cursor *in,
+                             bool *found)
+{
+    int rv = has(reader, in, mp_value_len(in->at, base_cursor_left(in)));
+    struct mp_bytes key;
+
+    if (rv != 0)
+        return rv;
+    key = mp_get_key(in);
+    if (in->failed)
+        return GOSSIP_EDECODE;
+    *found = mp_is(key, "Buf");
+    if (base_cursor_left(in) == 0)
+        return starved(reader);
+    rv = has(reader, in,
+             *found ? raw_header_len(*in->at)
+                    : mp_value_len(in->at, base_cursor_left(in)));
+    if (rv != 0)
+        return rv;
+    if (*found)
+        reader->packed_left = mp_get_raw_header(in);
+    else if (!mp_is(key, "Algo"))
+        mp_skip(in);
+    else if (mp_get_uint(in, UINT8_MAX) != 0)
+        return GOSSIP_EDECODE;
+    return in->failed ? GOSSIP_EDECODE : 0;
+}
+
+/* The keys of a compress message, up to the bytes of Buf. */
 static int take_wrapper(struct ml_reader *reader, struct input input,
                         size_t *used)
 {
-    size_t len =
-        input.len < WRAPPER_BYTES_MAX ? input.len : WRAPPER_BYTES_MAX;
-    struct base_cursor in = base_cursor_of(input.data, len);
+    struct base_cursor in = base_cursor_of(input.data, input.len);
+    bool found = false;
+    uint32_t pairs;
+    int rv;
 
-    read_wrapper(reader, &in);
-    if (in.failed)
-        return len < WRAPPER_BYTES_MAX ? starved(reader) : GOSSIP_EDECODE;
-    take(reader, len - base_cursor_left(&in), used);
+    if (input.len < 2)
+        return starved(reader);
+    base_cursor_u8(&in);
+    /* Not mp_get_map(), for which all pairs would have to be here. */
+    pairs = base_cursor_u8(&in);
+    if ((pairs & 0xf0) != 0x80)
+        return GOSSIP_EDECODE;
+    for (pairs &= 0x0f; pairs > 0 && !found; pairs--) {
+        rv = read_wrapper_pair(reader, &in, &found);
+        if (rv != 0)
+            return rv;
+    }
+    if (!found)
+        return GOSSIP_EDECODE;
+    take(reader, input.len - base_cursor_left(&in), used);
     reader->lzw = lzw_decoder_new();
     reader->source = ML_SRC_LZW;
     return 0;
