@@ -35,9 +35,14 @@ def _crossing_filter():
 
 
 class Capture:
-    """Counts packets by (source, destination) from start() to stop()."""
+    """Counts packets by (source, destination) from start() to stop().
 
-    def __init__(self, interface="lo"):
+    numbers are the datacenters' second address bytes; packets of which neither
+    end is in one of them are another program's.
+    """
+
+    def __init__(self, numbers, interface="lo"):
+        self.numbers = frozenset(numbers)
         self.pairs = collections.Counter()
         self.dropped = 0
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -60,7 +65,8 @@ class Capture:
                 if self._stopping.is_set():
                     return
                 continue
-            if packet[26] == 127 and packet[30] == 127:
+            if (packet[26] == packet[30] == 127
+                    and {packet[27], packet[31]} & self.numbers):
                 self.pairs[(socket.inet_ntoa(packet[26:30]),
                             socket.inet_ntoa(packet[30:34]))] += 1
 

@@ -203,7 +203,7 @@ def main():
         gateways += [new_place.lan, new_place.wan]
         if os.geteuid() == 0:
             from capture import Capture
-            capture = Capture()
+            capture = Capture(range(1, len(DATACENTERS) + 1))
             capture.start()
         form(federation, steps)
         call_across(federation, steps)
