@@ -3,6 +3,8 @@
 Every datacenter of the demo has a network of its own, 127.<n>.0.0/16. A kernel
 filter passes only IPv4 packets whose second address byte differs between source
 and destination, so nothing else costs time and nothing is lost to a full buffer.
+An address outside the three networks is suspect too: it is what a socket gets
+that was not bound to its own agent's.
 """
 import collections
 import ctypes

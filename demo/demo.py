@@ -7,11 +7,12 @@ since the start. Ends with 0 if all of it came true.
 """
 import argparse
 import os
+import signal
 import sys
 import time
 
-from federation import (Failure, Federation, Gateway, Place, alive_wan,
-                        leading, states, wait)
+from federation import (HTTP, Failure, Federation, Gateway, Place, alive_wan,
+                        leading, states)
 
 DATACENTERS = ("dc1", "dc2", "dc3")
 SERVERS = {"dc1": 3, "dc2": 1, "dc3": 1}
@@ -37,6 +38,7 @@ class Steps:
 
 def form(federation, steps):
     """From nothing to one federation."""
+    wait = federation.wait
     federation.start()
     dc1 = federation.servers["dc1"]
     first = wait("a leader in dc1", lambda: leading(dc1))
@@ -71,6 +73,7 @@ def form(federation, steps):
 
 def call_across(federation, steps):
     """A read that dc3 is asked for and dc2 answers, through both gateways."""
+    wait = federation.wait
     asked = federation.servers["dc3"][0]
     name = "server1.server.dc2.consul"
     gateways = [federation.gateways["dc3"], federation.gateways["dc2"]]
@@ -79,16 +82,20 @@ def call_across(federation, steps):
                  lambda: asked.get("/v1/catalog/nodes?dc=dc2"))
     if not all(node["Datacenter"] == "dc2" for node in nodes):
         raise Failure(f"dc2 answered with foreign nodes: {nodes}")
-    after = wait("both gateways to count it",
-                 lambda: (lambda now: now if all(
-                     n > b for n, b in zip(now, before)) else None)(
-                         [gateway.connections_for(name) for gateway in gateways]))
+
+    def moved():
+        now = [gateway.connections_for(name) - old
+               for gateway, old in zip(gateways, before)]
+        return now if all(count > 0 for count in now) else None
+
+    here, there = wait("both gateways to count it", moved)
     steps.say("RPC from dc3 was answered by dc2 through two gateways "
-              f"(+{after[0] - before[0]} and +{after[1] - before[1]} connections)")
+              f"(+{here} and +{there} connections for {name})")
 
 
 def replace_gateway(federation, steps, place):
     """dc2's gateway goes, another comes at a new address, dc3 follows."""
+    wait = federation.wait
     old = federation.gateways["dc2"]
     asked = federation.servers["dc3"][0]
     old.stop()
@@ -111,6 +118,7 @@ def replace_gateway(federation, steps, place):
 
 def kill_leader(federation, steps):
     """The leader of dc1 dies; a change of dc3 must still get to dc1."""
+    wait = federation.wait
     dc1 = federation.servers["dc1"]
     victim = wait("the leader of dc1", lambda: leading(dc1))
     left = [server for server in dc1 if server is not victim]
@@ -176,7 +184,7 @@ def look_around(federation):
     for command in ("members -wan", "federation list",
                     "federation get dc2", "federation gateways"):
         print(f"  {federation.binary} {command} "
-              f"-http-addr=127.3.0.1:8500")
+              f"-http-addr={federation.servers['dc3'][0].place.lan}:{HTTP}")
     print(f"  logs: {federation.folder}/dc*/*/log")
     try:
         while True:
@@ -185,46 +193,65 @@ def look_around(federation):
         pass
 
 
+def start_capture(steps):
+    """A capture under way, or None where the kernel does not let us."""
+    from capture import Capture
+    try:
+        capture = Capture(range(1, len(DATACENTERS) + 1))
+    except PermissionError:
+        steps.say("no proof by packet capture: that needs root")
+        return None
+    capture.start()
+    return capture
+
+
+def show(federation, steps, options):
+    new_place = Place("127.2.0.20", "127.2.0.21")
+    gateways = [gateway.place for gateway in federation.gateways.values()]
+    addresses = [address for place in gateways + [new_place]
+                 for address in (place.lan, place.wan)]
+    capture = start_capture(steps)
+    form(federation, steps)
+    call_across(federation, steps)
+    replace_gateway(federation, steps, new_place)
+    kill_leader(federation, steps)
+    if capture:
+        prove(capture, addresses, steps)
+    table(federation)
+    if options.keep:
+        look_around(federation)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", default="build/bin/isthmus")
     parser.add_argument("--keep", action="store_true",
                         help="leave the federation running at the end")
     options = parser.parse_args()
+    # An end from outside runs the "finally" below, so nothing is left behind.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
     steps = Steps()
-    new_place = Place("127.2.0.20", "127.2.0.21")
-    federation = Federation(options.binary, loopback_places())
-    capture = None
-    failed = True
+    try:
+        federation = Federation(options.binary, loopback_places())
+    except (Failure, OSError) as failure:
+        print(f"demo failed: {failure}", file=sys.stderr)
+        return 1
+    keep_logs = False
     try:
         steps.say("certificates and gossip key are made")
-        gateways = [address for gateway in federation.gateways.values()
-                    for address in (gateway.place.lan, gateway.place.wan)]
-        gateways += [new_place.lan, new_place.wan]
-        if os.geteuid() == 0:
-            from capture import Capture
-            capture = Capture(range(1, len(DATACENTERS) + 1))
-            capture.start()
-        form(federation, steps)
-        call_across(federation, steps)
-        replace_gateway(federation, steps, new_place)
-        kill_leader(federation, steps)
-        if capture:
-            prove(capture, gateways, steps)
-        else:
-            steps.say("no proof by packet capture: that needs root")
-        table(federation)
-        if options.keep:
-            look_around(federation)
-        failed = False
+        show(federation, steps, options)
     except Failure as failure:
+        keep_logs = True
         print(f"demo failed: {failure}\nlogs: {federation.folder}",
               file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
     finally:
         federation.stop()
-        if not failed:
+        if not keep_logs:
             federation.remove()
-    return 1 if failed else 0
+    return 1 if keep_logs else 0
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ Used by the demo on loopback addresses and by the network-namespace test, which
 only differ in where a process runs and which addresses it has: see Place.
 """
 import contextlib
+import ctypes
+import http.client
 import json
 import os
 import shutil
@@ -11,9 +13,15 @@ import signal
 import subprocess
 import tempfile
 import time
-import http.client
 
 SERVER, HTTP, ADMIN, GATEWAY = 8300, 8500, 8444, 8443
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent():
+    """No process outlives us, not even if we are killed with -9."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 class Failure(Exception):
@@ -47,6 +55,7 @@ class Node:
         self.place = place
         self.folder = os.path.join(federation.folder, dc, name)
         self.process = None
+        self.may_end = False
         os.makedirs(self.folder, exist_ok=True)
 
     @property
@@ -54,22 +63,38 @@ class Node:
         return os.path.join(self.folder, "log")
 
     def start(self):
+        self.may_end = False
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.place.prefix + self.command(), stdout=log, stderr=log,
-                start_new_session=True)
+                start_new_session=True, preexec_fn=_die_with_parent)
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def collapse(self):
+        """A sentence if it ended and nobody here wanted that."""
+        if not self.process or self.running() or self.may_end:
+            return None
+        with open(self.log_path, errors="replace") as log:
+            last = (log.read().splitlines() or ["(no log)"])[-1]
+        return (f"{self.name} of {self.dc} ended with "
+                f"{self.process.returncode}: {last}")
 
     def signal(self, number):
         """To the whole session: a prefix may have put a process around it."""
-        if self.process and self.process.poll() is None:
+        if self.running():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
 
     def kill(self):
+        self.may_end = True
         self.signal(signal.SIGKILL)
         self.process.wait()
 
     def stop(self, timeout=10):
+        """SIGTERM; the exit code, or None if it had to be killed."""
+        self.may_end = True
         self.signal(signal.SIGTERM)
         try:
             return self.process.wait(timeout)
@@ -91,11 +116,12 @@ class Node:
         except ValueError:
             return None
 
-    def put(self, path, value=None):
+    def put(self, path, value=None, timeout=10):
         """True if the agent took it."""
         body = None if value is None else json.dumps(value)
         try:
-            return self.place.http("PUT", path, body)[0] == 200
+            return self.place.http("PUT", path, body,
+                                   timeout=timeout)[0] == 200
         except (OSError, http.client.HTTPException):
             return False
 
@@ -136,19 +162,24 @@ class Gateway(Node):
 
 
 class Federation:
-    """dc1 with three servers, dc2 and dc3 with one, a gateway each."""
+    """Datacenters of some servers and a gateway each, after one pattern."""
 
     primary = "dc1"
 
-    def __init__(self, binary, places):
-        """places: {dc: {"servers": [Place...], "gateway": Place}}"""
+    def __init__(self, binary, places, settings=None):
+        """places: {dc: {"servers": [Place...], "gateway": Place}}; a datacenter
+        may do without a gateway. settings: keys for every server's file."""
         self.binary = os.path.abspath(binary)
         self.folder = tempfile.mkdtemp(prefix="isthmus-")
         self.servers, self.gateways = {}, {}
-        self._places = places
-        self._make_secrets()
-        for dc in places:
-            self._make_datacenter(dc)
+        self._places, self._settings = places, settings or {}
+        try:
+            self._make_secrets()
+            for dc in places:
+                self._make_datacenter(dc)
+        except BaseException:
+            self.remove()
+            raise
 
     def run(self, *command):
         """Output of one of our own commands."""
@@ -190,7 +221,7 @@ class Federation:
             gateway = self._places[self.primary]["gateway"]
             config["primary_gateways"] = [f"{gateway.wan}:{GATEWAY}"]
             config["primary_gateways_interval"] = "1s"
-        return config
+        return {**config, **self._settings}
 
     def _make_datacenter(self, dc):
         self.servers[dc] = []
@@ -199,9 +230,10 @@ class Federation:
             self.servers[dc].append(
                 Server(self, name, dc, place,
                        self._config(dc, name, number, place)))
-        self.gateways[dc] = Gateway(self, "gateway", dc,
-                                    self._places[dc]["gateway"],
-                                    self.servers[dc][0])
+        if "gateway" in self._places[dc]:
+            self.gateways[dc] = Gateway(self, "gateway", dc,
+                                        self._places[dc]["gateway"],
+                                        self.servers[dc][0])
 
     def all_servers(self):
         return [server for servers in self.servers.values()
@@ -214,10 +246,20 @@ class Federation:
         for node in self.nodes():
             node.start()
 
+    def wait(self, what, condition, timeout=30.0):
+        """Like wait(), but over at once if one of our processes ended."""
+        def check():
+            for node in self.nodes():
+                collapse = node.collapse()
+                if collapse:
+                    raise Failure(f"{collapse}\nwhile waiting for {what}")
+            return condition()
+        return wait(what, check, timeout)
+
     def stop(self):
         for node in self.nodes():
-            if node.process:
-                node.signal(signal.SIGTERM)
+            node.may_end = True
+            node.signal(signal.SIGTERM)
         for node in self.nodes():
             if node.process:
                 node.stop()
@@ -247,13 +289,11 @@ def leader(server):
 def leading(servers):
     """The server that leads, by the word of one that is alive."""
     for server in servers:
-        if server.process.poll() is None:
-            address = leader(server)
-            if address:
-                for other in servers:
-                    if (address.split(":")[0] == other.place.lan
-                            and other.process.poll() is None):
-                        return other
+        address = leader(server) if server.running() else None
+        for other in servers:
+            if (address and address.split(":")[0] == other.place.lan
+                    and other.running()):
+                return other
     return None
 
 
