@@ -24,6 +24,7 @@ struct api {
     char host[BASE_ADDR_TEXT_MAX];
     char host_header[BASE_ADDR_TEXT_MAX];
     uint16_t port;
+    char from[BASE_ADDR_TEXT_MAX]; /* "": as the kernel likes */
     char *token;
 };
 
@@ -39,7 +40,7 @@ struct api_call {
 };
 
 struct api *api_new(struct base_loop *loop, const struct base_addr *agent,
-                    const char *token)
+                    const struct base_addr *from, const char *token)
 {
     struct api *api;
 
@@ -49,6 +50,8 @@ struct api *api_new(struct base_loop *loop, const struct base_addr *agent,
     api->port = agent->port;
     base_addr_format_ip(agent, api->host);
     base_addr_format(agent, api->host_header);
+    if (from->family == agent->family && !base_addr_is_any(from))
+        base_addr_format_ip(from, api->from);
     api->token = base_strdup(token);
     return api;
 }
@@ -190,6 +193,8 @@ static struct api_call *start(struct api *api, enum evhttp_cmd_type method,
     base_timer_init(&call->tell, api->env, "api", on_tell, call);
     call->connection = evhttp_connection_base_new(
         base_loop_event_base(api->loop), NULL, api->host, api->port);
+    if (api->from[0] != '\0')
+        evhttp_connection_set_local_address(call->connection, api->from);
     evhttp_connection_set_timeout(call->connection, timeout_s);
     evhttp_connection_set_max_body_size(call->connection, BODY_BYTES_MAX);
     evhttp_connection_set_max_headers_size(call->connection, HEADER_BYTES_MAX);

@@ -23,9 +23,11 @@ struct api_reply {
 };
 typedef void (*api_done_fn)(void *arg, const struct api_reply *reply);
 
-/** token may be "". loop is borrowed, the rest copied. */
+/** from: the local address to ask from, so that a gateway shows the network one
+ * address; family 0 or another family than the agent's: any. token may be "".
+ * loop is borrowed, the rest copied. */
 struct api *api_new(struct base_loop *loop, const struct base_addr *agent,
-                    const char *token);
+                    const struct base_addr *from, const char *token);
 /** Its calls must be over or cancelled. */
 void api_free(struct api *api);
 struct base_env *api_env(const struct api *api);

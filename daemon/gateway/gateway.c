@@ -193,8 +193,14 @@ static void make_source(struct gateway *gateway)
         .on_recovered = on_recovered,
         .arg = gateway,
     };
+    struct base_addr from = options->address;
 
-    gateway->api = api_new(gateway->loop, &options->http_addr, options->token);
+    /* The agent on this very machine is asked over the loopback. */
+    if (base_addr_is_loopback(&options->http_addr) &&
+        !base_addr_is_loopback(&from))
+        from.family = 0;
+    gateway->api = api_new(gateway->loop, &options->http_addr, &from,
+                           options->token);
     config.api = gateway->api;
     gateway->source = source_new(&config);
     if (options->do_register)
