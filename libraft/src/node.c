@@ -14,6 +14,8 @@
 #define HEARTBEAT_INTERVAL_MS 100u
 #define PROPOSALS_MAX 65536u
 #define INFLIGHT_BYTES_MAX (64u << 20)
+#define SNAPSHOT_THRESHOLD 16384u
+#define SNAPSHOT_TRAILING 4096u
 
 void node_wake(struct raft_node *node)
 {
@@ -133,7 +135,10 @@ static bool apply_everything(struct raft_node *node)
             return false;
     }
     apply_flush_proposals(node);
-    return !node->freed && apply_barriers(node);
+    if (node->freed || !apply_barriers(node))
+        return false;
+    snapshot_consider(node);
+    return true;
 }
 
 static void update_gauges(struct raft_node *node)
@@ -202,8 +207,15 @@ static void on_loaded(void *arg, int status, struct raft_stored *stored)
                  "storage has lost entries it once promised: this server "
                  "neither votes nor leads; remove it and add it again",
                  kv_str("id", node->id));
+    node->newest = (struct snapshot_about){
+        .index = stored->snapshot_index,
+        .term = stored->snapshot_term,
+        .configuration_index = stored->configuration_index,
+        .configuration = stored->snapshot_configuration};
     event.u.stored = stored;
     node->ready = true;
+    if (node->newest.index > 0)
+        snapshot_restore(node);
     node_step(node, &event);
     stored_free(stored);
     node_wake(node);
@@ -223,6 +235,10 @@ static void set_defaults(struct raft_node_config *config)
     config->proposals_max = default_u32(config->proposals_max, PROPOSALS_MAX);
     config->inflight_bytes_max =
         default_u32(config->inflight_bytes_max, INFLIGHT_BYTES_MAX);
+    config->snapshot_threshold =
+        default_u32(config->snapshot_threshold, SNAPSHOT_THRESHOLD);
+    config->snapshot_trailing =
+        default_u32(config->snapshot_trailing, SNAPSHOT_TRAILING);
     config->id = NULL; /* ours is in the node */
     config->cluster_id = NULL;
 }
@@ -252,6 +268,11 @@ void node_metrics_init(struct raft_node *node)
     metrics->dropped = counter(node, "isthmus.raft.messages_dropped");
     metrics->elections = counter(node, "isthmus.raft.elections");
     metrics->applied = counter(node, "isthmus.raft.applied");
+    metrics->snapshots_taken = counter(node, "isthmus.raft.snapshots_taken");
+    metrics->snapshots_installed =
+        counter(node, "isthmus.raft.snapshots_installed");
+    metrics->snapshot_chunks_sent =
+        counter(node, "isthmus.raft.snapshot_chunks_sent");
     metrics->refused_decode = refused(node, "malformed");
     metrics->refused_cluster = refused(node, "cluster");
     metrics->refused_to = refused(node, "destination");
@@ -295,6 +316,7 @@ int raft_node_new(struct base_env *env, const struct raft_node_config *config,
         goto err_free;
     text_copy(node->id, sizeof(node->id), config->id);
     LIST_INIT(&node->writes);
+    LIST_INIT(&node->sendings);
     STAILQ_INIT(&node->held);
     STAILQ_INIT(&node->barriers);
     base_timer_init(&node->tick, env, "raft-tick", tick, node);
@@ -323,8 +345,10 @@ void raft_node_free(struct raft_node *node)
     node->freed = true;
     apply_fail_all(node, RAFT_ESTOPPED);
     base_timer_stop(&node->turn);
+    taking_free(node);
     /* First the storage: it borrows from the writes. */
     node->config.storage->ops->close(node->config.storage);
+    snapshot_free(node);
     node_io_free(node);
     apply_free(node);
     raft_free(node->core);

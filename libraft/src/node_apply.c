@@ -237,6 +237,8 @@ bool apply_committed(struct raft_node *node)
 {
     uint64_t until = base_env_now_ns(node->env) + APPLY_TURN_NS;
 
+    if (node->restoring.active)
+        return true; /* the state machine is being replaced */
     while (!node->stopped && node->applied < raft_apply_index(node->core)) {
         if (base_env_now_ns(node->env) >= until) {
             node_wake(node);

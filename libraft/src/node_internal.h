@@ -3,6 +3,8 @@
  *   node.c          life, the turn, timers, callbacks about the state
  *   node_io.c       updates of the core: messages, writes; what comes in
  *   node_apply.c    proposals, applying, read barriers
+ *   node_snapshot.c snapshots: sent, installed, restored
+ *   node_taking.c   snapshots: our own
  *
  * User callbacks run in the turn only (a timer of 0 that any change starts),
  * so that none comes inside a call of the user's, and any of them may free the
@@ -72,8 +74,36 @@ struct waiter {
     void *arg;
 };
 
+/* What a snapshot is of. */
+struct snapshot_about {
+    raft_index index;
+    raft_term term;
+    raft_index configuration_index;
+    struct raft_configuration configuration;
+};
+
+/* A snapshot that comes from the leader, chunk by chunk, into the storage. */
+struct node_installing {
+    bool active;
+    bool busy; /* the storage has a chunk */
+    bool last; /* that chunk is the last one */
+    struct snapshot_about about;
+    uint64_t offset; /* the next one wanted */
+    size_t chunk_len;
+    char leader[RAFT_ID_MAX];
+    uint64_t round;
+};
+
+/* A snapshot that goes from the storage into the state machine. */
+struct node_restoring {
+    bool active; /* nothing is applied meanwhile */
+    struct snapshot_about about;
+    uint64_t offset;
+};
+
 struct node_metrics {
-    struct base_counter *sent, *received, *dropped, *elections, *applied;
+    struct base_counter *sent, *received, *dropped, *elections, *applied,
+        *snapshots_taken, *snapshots_installed, *snapshot_chunks_sent;
     struct base_counter *refused_decode, *refused_cluster, *refused_to,
         *refused_unknown, *refused_state;
     struct base_histogram *commit_us, *write_us;
@@ -126,6 +156,13 @@ struct raft_node {
     size_t barrier_count;
     uint64_t last_read_id;
 
+    /* node_snapshot.c */
+    struct snapshot_about newest; /* that the storage has; index 0: none */
+    struct node_taking *taking;
+    LIST_HEAD(, node_sending) sendings;
+    struct node_installing installing;
+    struct node_restoring restoring;
+
     struct node_metrics metrics;
 };
 
@@ -157,5 +194,19 @@ void apply_reads_ready(struct raft_node *node,
 /** Everybody who waits gets err; false if the node was freed meanwhile. */
 bool apply_fail_all(struct raft_node *node, int err);
 void apply_free(struct raft_node *node);
+
+/* ---- node_taking.c ---- */
+/** Begins a snapshot if enough was applied since the last one. */
+void snapshot_consider(struct raft_node *node);
+void taking_free(struct raft_node *node);
+
+/* ---- node_snapshot.c ---- */
+void snapshot_send_wanted(struct raft_node *node,
+                          const struct raft_snapshot_want *want);
+void snapshot_receive_chunk(struct raft_node *node,
+                            const struct raft_message *message);
+/** Puts the storage's newest snapshot into the state machine. */
+void snapshot_restore(struct raft_node *node);
+void snapshot_free(struct raft_node *node);
 
 #endif

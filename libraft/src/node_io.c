@@ -201,6 +201,8 @@ void node_io_free(struct raft_node *node)
 static void note_changes(struct raft_node *node,
                          const struct raft_update *update)
 {
+    size_t i;
+
     node->tell_state = node->tell_state || update->state_changed;
     node->tell_configuration =
         node->tell_configuration || update->configuration_changed;
@@ -211,6 +213,8 @@ static void note_changes(struct raft_node *node,
         finish_waiter(&node->transfer, update->transfer_status);
     if (update->read_count > 0)
         apply_reads_ready(node, update);
+    for (i = 0; i < update->want_count; i++)
+        snapshot_send_wanted(node, &update->wants[i]);
 }
 
 /* Messages that promise something wait for what they promise. */
@@ -261,6 +265,8 @@ int node_step(struct raft_node *node, struct raft_event *event)
         node_send(node, &update.messages_now[i]);
     send_after(node, &update);
     note_changes(node, &update);
+    if (update.snapshot_chunk)
+        snapshot_receive_chunk(node, event->u.message);
     if (update.write_id != 0)
         submit_write(node, &update);
     raft_update_close(&update);

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "core_internal.h"
 
 static void forget_configurations(struct raft *core, raft_index upto)
@@ -64,53 +65,50 @@ int snapshot_chunk(struct raft *core, const struct raft_message *m,
     return 0;
 }
 
+/* The snapshot's configuration, then those of the entries kept after it. */
+static void replace_configurations(struct raft *core,
+                                   const struct raft_event *event,
+                                   struct raft_update *update)
+{
+    struct configuration_at *old = core->configurations;
+    size_t count = core->configuration_count;
+    size_t i;
+
+    core->configurations = NULL;
+    core->configuration_count = 0;
+    core->configuration_cap = 0;
+    membership_push(core, event->u.snapshot.configuration_index,
+                    event->u.snapshot.configuration, update);
+    for (i = 0; i < count; i++) {
+        if (old[i].index > event->u.snapshot.index &&
+            old[i].index <= log_last(&core->log))
+            membership_push(core, old[i].index, &old[i].configuration, update);
+    }
+    base_free(old);
+}
+
 int snapshot_installed(struct raft *core, const struct raft_event *event,
                        struct raft_update *update)
 {
     raft_index index = event->u.snapshot.index;
     raft_term term;
-    bool keeps_tail;
-    size_t i;
 
     if (index <= core->commit)
         return 0; /* appends were faster */
     assert(core->role != RAFT_LEADER);
-    keeps_tail = log_term_at(&core->log, index, &term) &&
-                 term == event->u.snapshot.term;
-    if (keeps_tail) {
+    if (log_term_at(&core->log, index, &term) &&
+        term == event->u.snapshot.term) {
         log_compact(&core->log, index);
     } else {
-        /* Section 7: all of the old log is superseded. */
+        /* Section 7: all of the old log is superseded. What a write under way
+         * may put behind the snapshot on the disk must go again. */
         log_reset(&core->log, index, event->u.snapshot.term);
         persist_truncated(core, index + 1);
-        membership_truncated(core, 0, update);
+        update->truncate_from = index + 1;
         if (core->verified > index)
             core->verified = index;
     }
-    for (i = 0; i < core->configuration_count &&
-                core->configurations[i].index <= index;)
-        i++;
-    if (i > 0) {
-        core->configuration_count -= i;
-        memmove(core->configurations, core->configurations + i,
-                core->configuration_count * sizeof(*core->configurations));
-    }
-    if (core->configuration_count == 0) {
-        membership_push(core, event->u.snapshot.configuration_index,
-                        event->u.snapshot.configuration, update);
-    } else {
-        struct configuration_at first = {
-            event->u.snapshot.configuration_index,
-            *event->u.snapshot.configuration};
-        struct configuration_at last =
-            core->configurations[core->configuration_count - 1];
-
-        membership_push(core, last.index + 1, &last.configuration, update);
-        memmove(core->configurations + 1, core->configurations,
-                (core->configuration_count - 1) *
-                    sizeof(*core->configurations));
-        core->configurations[0] = first;
-    }
+    replace_configurations(core, event, update);
     core->snapshot_index = index;
     core->snapshot_term = event->u.snapshot.term;
     core->commit = index;

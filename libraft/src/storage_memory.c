@@ -399,6 +399,7 @@ static int memory_snapshot_finish(struct raft_storage *storage,
 
 struct read_op {
     struct storage_op op; /* first */
+    raft_index index;
     uint64_t offset;
     size_t limit;
     void *data;
@@ -415,7 +416,7 @@ static int read_run(void *storage, struct storage_op *op)
     struct read_op *read = BASE_CONTAINER_OF(op, struct read_op, op);
     size_t total = base_buf_len(&snapshot->data);
 
-    if (snapshot->index == 0 || read->offset > total)
+    if (snapshot->index != read->index || read->offset > total)
         return RAFT_EINVAL;
     read->len = total - (size_t)read->offset;
     if (read->len > read->limit)
@@ -438,7 +439,8 @@ static void read_drop(struct storage_op *op)
     base_free(BASE_CONTAINER_OF(op, struct read_op, op)->data);
 }
 
-static int memory_snapshot_read(struct raft_storage *storage, uint64_t offset,
+static int memory_snapshot_read(struct raft_storage *storage,
+                                raft_index index, uint64_t offset,
                                 size_t limit,
                                 void (*done)(void *arg, int status,
                                              const void *data, size_t len,
@@ -453,6 +455,7 @@ static int memory_snapshot_read(struct raft_storage *storage, uint64_t offset,
                                    .tell = read_tell,
                                    .drop = read_drop,
                                    .arg = arg};
+    read->index = index;
     read->offset = offset;
     read->limit = limit;
     read->done = done;

@@ -4,41 +4,21 @@
  * write-ahead log is moved into the database on the bulk worker, so that what
  * is left for the log worker to move is small.
  */
-#include "raft/storage_sqlite.h"
+#include "storage_sqlite.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/error.h"
-#include "sqlite_db.h"
-#include "sqlite_side.h"
 
 /* 4 MiB of write-ahead log: moving it takes a few milliseconds, on bulk. */
 #define CHECKPOINT_PAGES 1000
 
-struct storage_sqlite {
-    struct raft_storage storage; /* first */
-    struct base_log log;
-    int lock_fd;
-    struct raft_db db;        /* the log worker's */
-    struct raft_db bulk_db;   /* the bulk worker's */
-    struct side_file side;
-    struct storage_queue *queue;
-    struct storage_queue *bulk;
-    bool checkpointing;
-};
-
-static struct storage_sqlite *sqlite_of(struct raft_storage *storage)
-{
-    return BASE_CONTAINER_OF(storage, struct storage_sqlite, storage);
-}
-
 /* ---- on the log worker ---- */
 
-static struct side_record record_now(const struct storage_sqlite *sqlite)
+struct side_record sqlite_record_now(const struct storage_sqlite *sqlite)
 {
     struct side_record record;
 
@@ -74,7 +54,7 @@ static int side_before(struct storage_sqlite *sqlite,
 static int side_after(struct storage_sqlite *sqlite,
                       const struct storage_op_list *writes)
 {
-    struct side_record record = record_now(sqlite);
+    struct side_record record = sqlite_record_now(sqlite);
     const struct storage_op *op;
     bool sync = false;
 
@@ -100,7 +80,7 @@ static int commit(void *storage, const struct storage_op_list *writes)
 static int checkpoint_rest_run(void *storage, struct storage_op *op)
 {
     struct storage_sqlite *sqlite = sqlite_of(storage);
-    struct side_record record = record_now(sqlite);
+    struct side_record record = sqlite_record_now(sqlite);
     int rv = db_checkpoint(&sqlite->db);
 
     (void)op;
@@ -200,8 +180,10 @@ static int load_run(void *storage, struct storage_op *op)
 
     BASE_NEW(load->stored);
     rv = db_load(&sqlite->db, load->stored);
-    if (rv == 0)
+    if (rv == 0) {
         compare_with_side(sqlite, load->stored);
+        sqlite_snapshot_clean(sqlite->folder, load->stored->snapshot_index);
+    }
     return rv;
 }
 
@@ -268,6 +250,8 @@ static void sqlite_free(struct storage_sqlite *sqlite)
     if (sqlite->db.sqlite != NULL)
         db_close(&sqlite->db);
     side_close(&sqlite->side);
+    snapshot_writer_abort(&sqlite->writer);
+    base_free(sqlite->folder);
     if (sqlite->lock_fd >= 0)
         close(sqlite->lock_fd);
     base_free(sqlite);
@@ -352,10 +336,16 @@ int raft_storage_sqlite_open(struct base_env *env, const char *folder,
                              const char *server_id, struct raft_storage **out,
                              char **why)
 {
-    static const struct raft_storage_ops ops = {.version = 1,
-                                                .load = sqlite_load,
-                                                .write = sqlite_write,
-                                                .close = sqlite_close_storage};
+    static const struct raft_storage_ops ops = {
+        .version = 1,
+        .load = sqlite_load,
+        .write = sqlite_write,
+        .snapshot_begin = sqlite_snapshot_begin,
+        .snapshot_append = sqlite_snapshot_append,
+        .snapshot_finish = sqlite_snapshot_finish,
+        .snapshot_abort = sqlite_snapshot_abort,
+        .snapshot_read = sqlite_snapshot_read,
+        .close = sqlite_close_storage};
     struct storage_sqlite *sqlite;
     char *reason = NULL;
     int rv;
@@ -363,6 +353,8 @@ int raft_storage_sqlite_open(struct base_env *env, const char *folder,
     *out = NULL;
     BASE_NEW(sqlite);
     sqlite->lock_fd = -1;
+    sqlite->writer.fd = -1;
+    sqlite->folder = base_strdup(folder);
     sqlite->side.fd = -1;
     sqlite->log = base_log_named(&env->log, "raft");
     sqlite->storage.ops = &ops;

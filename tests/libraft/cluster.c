@@ -12,7 +12,6 @@
 
 #define PORT 8300
 #define PIECE_MAX 60000u
-#define MESSAGE_MAX (5u << 20)
 
 #define MUST(condition, ...)                                                 \
     do {                                                                     \
@@ -25,7 +24,11 @@
         }                                                                    \
     } while (0)
 
-/* ---- transport: a datagram is number(4) last(1) from(1) bytes ---- */
+/* ---- transport: a datagram is message(4) pieces(2) piece(2) sender(1) and
+ * bytes. Pieces may overtake each other; a later long message drops an earlier
+ * one that is not complete. ---- */
+
+#define HEADER_BYTES 9u
 
 static const struct cluster_server *find_server(const struct cluster *cluster,
                                                 const char *id)
@@ -44,8 +47,8 @@ static int transport_send(void *ctx, const struct raft_server *to,
 {
     struct cluster_server *server = ctx;
     struct base_addr addr;
-    size_t at = 0;
-    uint32_t number = 0;
+    size_t count = (len + PIECE_MAX - 1) / PIECE_MAX;
+    size_t i;
 
     if (server->packets == NULL)
         return BASE_EUNREACH;
@@ -58,24 +61,54 @@ static int transport_send(void *ctx, const struct raft_server *to,
             return BASE_EUNREACH;
         addr = known->addr;
     }
-    do {
-        size_t piece = len - at < PIECE_MAX ? len - at : PIECE_MAX;
-        uint8_t *packet = base_alloc(piece + 6);
+    server->message_number++;
+    for (i = 0; i < count; i++) {
+        size_t at = i * PIECE_MAX;
+        size_t bytes = len - at < PIECE_MAX ? len - at : PIECE_MAX;
+        struct base_buf packet = BASE_BUF_INIT;
 
-        packet[0] = (uint8_t)(number >> 24);
-        packet[1] = (uint8_t)(number >> 16);
-        packet[2] = (uint8_t)(number >> 8);
-        packet[3] = (uint8_t)number;
-        packet[4] = at + piece == len;
-        packet[5] = (uint8_t)server->number;
-        memcpy(packet + 6, (const uint8_t *)data + at, piece);
-        base_net_packets_send(server->net, server->packets, &addr, packet,
-                              piece + 6);
-        base_free(packet);
-        at += piece;
-        number++;
-    } while (at < len);
+        base_buf_append_u32be(&packet, server->message_number);
+        base_buf_append_u16be(&packet, (uint16_t)count);
+        base_buf_append_u16be(&packet, (uint16_t)i);
+        base_buf_append_u8(&packet, (uint8_t)server->number);
+        base_buf_append(&packet, (const uint8_t *)data + at, bytes);
+        base_net_packets_send(server->net, server->packets, &addr,
+                              base_buf_data(&packet), base_buf_len(&packet));
+        base_buf_close(&packet);
+    }
     return 0;
+}
+
+/* All pieces are of the full size but the last. */
+static void gather_piece(struct cluster_server *server, unsigned sender,
+                         uint32_t message, uint16_t count, uint16_t piece,
+                         const struct base_cursor *rest)
+{
+    struct gathering *gathering = &server->gathering[sender];
+    size_t len = base_cursor_left(rest);
+
+    if (piece >= count || count > PIECES_MAX || len > PIECE_MAX ||
+        (len < PIECE_MAX && piece + 1 < count))
+        return;
+    if (gathering->message != message) {
+        base_free(gathering->bytes);
+        *gathering = (struct gathering){.message = message};
+        gathering->bytes = base_alloc((size_t)count * PIECE_MAX);
+    }
+    if (gathering->bytes == NULL || gathering->have[piece])
+        return;
+    gathering->have[piece] = true;
+    gathering->count++;
+    memcpy(gathering->bytes + (size_t)piece * PIECE_MAX, rest->at, len);
+    if (piece + 1 == count)
+        gathering->len = (size_t)piece * PIECE_MAX + len;
+    if (gathering->count == count) {
+        uint8_t *bytes = gathering->bytes;
+
+        gathering->bytes = NULL;
+        raft_node_receive(server->node, bytes, gathering->len);
+        base_free(bytes);
+    }
 }
 
 static void on_packet(void *arg, const struct base_addr *from,
@@ -83,29 +116,18 @@ static void on_packet(void *arg, const struct base_addr *from,
 {
     struct cluster_server *server = arg;
     struct base_cursor cursor = base_cursor_of(data, len);
-    uint32_t number = base_cursor_u32be(&cursor);
-    uint8_t last = base_cursor_u8(&cursor);
+    uint32_t message = base_cursor_u32be(&cursor);
+    uint16_t count = base_cursor_u16be(&cursor);
+    uint16_t piece = base_cursor_u16be(&cursor);
     uint8_t sender = base_cursor_u8(&cursor);
-    struct base_buf *gathered;
 
     (void)from;
     if (cursor.failed || sender >= CLUSTER_MAX || server->node == NULL)
         return;
-    gathered = &server->pieces[sender];
-    if (number == 0) {
-        base_buf_reset(gathered);
-        server->piece_number[sender] = 0;
-    }
-    /* A piece lost or out of order loses its message. */
-    if (number != server->piece_number[sender])
-        return;
-    server->piece_number[sender]++;
-    base_buf_append(gathered, cursor.at, base_cursor_left(&cursor));
-    if (last) {
-        server->piece_number[sender] = UINT32_MAX;
-        raft_node_receive(server->node, base_buf_data(gathered),
-                          base_buf_len(gathered));
-    }
+    if (count == 1)
+        raft_node_receive(server->node, cursor.at, base_cursor_left(&cursor));
+    else
+        gather_piece(server, sender, message, count, piece, &cursor);
 }
 
 static const struct raft_transport_ops transport_ops = {
@@ -411,8 +433,10 @@ static void put_down(struct cluster_server *server)
     server->packets = NULL;
     base_free(server->restoring);
     server->restoring = NULL;
-    for (i = 0; i < CLUSTER_MAX; i++)
-        base_buf_close(&server->pieces[i]);
+    for (i = 0; i < CLUSTER_MAX; i++) {
+        base_free(server->gathering[i].bytes);
+        server->gathering[i] = (struct gathering){0};
+    }
 }
 
 void cluster_free(struct cluster *cluster)

@@ -21,6 +21,16 @@ struct cluster_fact {
     uint32_t checksum;
 };
 
+/* A message that came in pieces, so far. */
+#define PIECES_MAX 100u
+struct gathering {
+    uint32_t message;
+    uint32_t count;
+    bool have[PIECES_MAX];
+    uint8_t *bytes;
+    size_t len;
+};
+
 struct cluster_server {
     struct cluster *cluster;
     unsigned number;
@@ -43,9 +53,8 @@ struct cluster_server {
     enum raft_role role_seen;
     raft_index last_seen;
     raft_term last_term;
-    /* A message in pieces. */
-    struct base_buf pieces[CLUSTER_MAX];
-    uint32_t piece_number[CLUSTER_MAX];
+    uint32_t message_number;
+    struct gathering gathering[CLUSTER_MAX]; /* by sender */
 };
 
 struct cluster_counts {

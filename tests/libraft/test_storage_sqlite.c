@@ -468,6 +468,139 @@ START_TEST(the_write_ahead_log_stays_small)
 }
 END_TEST
 
+/* ---- snapshots ---- */
+
+#define PIECE 100000u
+#define PIECES 7u
+
+static uint8_t content_at(size_t at)
+{
+    return (uint8_t)(at * 31 >> 3);
+}
+
+static void take_snapshot(struct world *world, raft_index index,
+                          raft_term term, raft_index keep_after)
+{
+    const struct raft_storage_ops *ops = world->storage->ops;
+    struct raft_configuration configuration = {.server_count = 1};
+    uint8_t *piece = base_alloc(PIECE);
+    size_t i, j;
+
+    strcpy(configuration.servers[0].id, "s1");
+    strcpy(configuration.cluster_id, "test");
+    ck_assert_int_eq(ops->snapshot_begin(world->storage, index, term,
+                                         &configuration, 1),
+                     0);
+    for (i = 0; i < PIECES; i++) {
+        for (j = 0; j < PIECE; j++)
+            piece[j] = content_at(i * PIECE + j);
+        world->status = 1;
+        ck_assert_int_eq(ops->snapshot_append(world->storage, piece, PIECE,
+                                              on_done, world),
+                         0);
+        ck_assert_int_eq(wait_done(world), 0);
+    }
+    world->status = 1;
+    ck_assert_int_eq(ops->snapshot_finish(world->storage, keep_after, on_done,
+                                          world),
+                     0);
+    ck_assert_int_eq(wait_done(world), 0);
+    base_free(piece);
+}
+
+struct reading {
+    struct world *world;
+    uint64_t offset;
+    bool last;
+};
+
+static void on_read(void *arg, int status, const void *data, size_t len,
+                    bool last)
+{
+    struct reading *reading = arg;
+    const uint8_t *bytes = data;
+    size_t i;
+
+    for (i = 0; status == 0 && i < len; i++)
+        ck_assert_uint_eq(bytes[i], content_at((size_t)reading->offset + i));
+    reading->offset += len;
+    reading->last = last;
+    reading->world->status = status;
+}
+
+static int read_piece(struct world *world, struct reading *reading,
+                      raft_index index)
+{
+    world->status = 1;
+    ck_assert_int_eq(world->storage->ops->snapshot_read(
+                         world->storage, index, reading->offset, 77777,
+                         on_read, reading),
+                     0);
+    return wait_done(world);
+}
+
+START_TEST(a_snapshot_replaces_the_log_before_it)
+{
+    struct world world;
+    struct reading reading = {&world, 0, false};
+
+    setup_world(&world);
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    write_entries(&world, 1, 50, 2);
+    write_entries(&world, 51, 50, 2);
+    take_snapshot(&world, 80, 2, 60);
+    write_entries(&world, 101, 5, 2);
+    reopen(&world);
+    ck_assert(!world.stored.behind);
+    ck_assert_uint_eq(world.stored.snapshot_index, 80);
+    ck_assert_uint_eq(world.stored.snapshot_term, 2);
+    ck_assert_uint_eq(world.stored.snapshot_configuration.server_count, 1);
+    ck_assert_uint_eq(world.stored.entry_count, 25);
+    ck_assert_uint_eq(world.stored.entries[0].index, 81);
+    while (!reading.last)
+        ck_assert_int_eq(read_piece(&world, &reading, 80), 0);
+    ck_assert_uint_eq(reading.offset, (uint64_t)PIECE * PIECES);
+    ck_assert_int_lt(read_piece(&world, &reading, 79), 0); /* not that one */
+    teardown_world(&world);
+}
+END_TEST
+
+START_TEST(a_foreign_log_goes_when_a_snapshot_is_installed)
+{
+    struct world world;
+
+    setup_world(&world);
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    write_entries(&world, 1, 100, 2);
+    take_snapshot(&world, 80, 5, 80); /* another term at 80 */
+    reopen(&world);
+    ck_assert(!world.stored.behind);
+    ck_assert_uint_eq(world.stored.snapshot_index, 80);
+    ck_assert_uint_eq(world.stored.entry_count, 0);
+    teardown_world(&world);
+}
+END_TEST
+
+START_TEST(a_damaged_snapshot_is_found)
+{
+    struct world world;
+    struct reading reading = {&world, 0, false};
+    char name[64];
+
+    setup_world(&world);
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    write_entries(&world, 1, 100, 2);
+    take_snapshot(&world, 80, 2, 80);
+    snprintf(name, sizeof(name), "snapshot-%020u", 80);
+    overwrite(&world, name, 70000, "\xff\x00\xff", 3);
+    ck_assert_int_eq(read_piece(&world, &reading, 80), RAFT_ECORRUPT);
+    teardown_world(&world);
+}
+END_TEST
+
 /* ---- kill -9 ---- */
 
 
@@ -551,6 +684,9 @@ Suite *storage_sqlite_suite(void)
     tcase_add_test(tcase, a_bit_flipped_in_the_write_ahead_log_is_found);
     tcase_add_test(tcase, one_spoilt_slot_of_the_side_record_is_survived);
     tcase_add_test(tcase, the_write_ahead_log_stays_small);
+    tcase_add_test(tcase, a_snapshot_replaces_the_log_before_it);
+    tcase_add_test(tcase, a_foreign_log_goes_when_a_snapshot_is_installed);
+    tcase_add_test(tcase, a_damaged_snapshot_is_found);
     tcase_add_test(tcase, kill_9_loses_nothing_that_was_answered);
     suite_add_tcase(suite, tcase);
     return suite;

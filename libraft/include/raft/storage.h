@@ -66,9 +66,10 @@ struct raft_storage_ops {
     int (*snapshot_finish)(struct raft_storage *storage, raft_index keep_after,
                            raft_storage_done_fn done, void *arg);
     void (*snapshot_abort)(struct raft_storage *storage);
-    /** Reads a piece of the newest snapshot; data is lent to the callback. */
-    int (*snapshot_read)(struct raft_storage *storage, uint64_t offset,
-                         size_t limit,
+    /** Reads a piece of the snapshot of that index, which must be the newest
+     * (RAFT_EINVAL otherwise); data is lent to the callback. */
+    int (*snapshot_read)(struct raft_storage *storage, raft_index index,
+                         uint64_t offset, size_t limit,
                          void (*done)(void *arg, int status, const void *data,
                                       size_t len, bool last),
                          void *arg);
