@@ -633,7 +633,7 @@ START_TEST(exchanges_share_a_budget)
     uint8_t *zeros = base_calloc(1, 300 * 1024);
     size_t i;
 
-    pool->nodes[0].params.exchange_bytes_max = 512 * 1024;
+    pool->nodes[0].params.exchange_bytes_max = 1 << 20;
     pool_start(pool, 0);
     pool_start(pool, 1);
     pool_join(pool, 1, 0);
@@ -645,9 +645,9 @@ START_TEST(exchanges_share_a_budget)
                  base_buf_len(&message));
     for (i = 0; i < 200; i++) {
         pool_run_ms(pool, 10);
-        ck_assert_uint_le(pool->nodes[0].ml->exchange_bytes, 512 * 1024);
+        ck_assert_uint_le(pool->nodes[0].ml->exchange_bytes, 1 << 20);
     }
-    ck_assert_uint_gt(pool->nodes[0].ml->exchange_bytes, 250 * 1024);
+    ck_assert_uint_gt(pool->nodes[0].ml->exchange_bytes, 500 * 1024);
     for (i = 0; i < 6; i++)
         if (!raws[i].closed)
             base_stream_write(raws[i].stream, "x", 1);

@@ -548,8 +548,15 @@ static int heard_push_node(void *arg, const struct ml_push_node *node)
     return 0;
 }
 
+static void heard_release(void *arg, size_t bytes)
+{
+    (void)arg;
+    (void)bytes;
+}
+
 static const struct ml_reader_ops heard_ops = {
-    heard_reserve, heard_type, heard_push_pull, heard_push_node};
+    heard_reserve, heard_release, heard_type, heard_push_pull,
+    heard_push_node};
 
 /* Feeds the bytes step by step; 0 when the message was whole at the end. */
 static int read_in_steps(struct ml_reader *reader, struct mp_bytes bytes,

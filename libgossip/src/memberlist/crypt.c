@@ -87,31 +87,43 @@ static bool open_with(EVP_CIPHER_CTX *cipher, const uint8_t *block,
            EVP_DecryptFinal_ex(cipher, out + text_len, &done) == 1;
 }
 
-/* Length without padding, or 0 if the padding is not that of version 0:
- * padding longer than the data stopped original nodes (gossip.md 9.8). */
-static size_t unpadded(unsigned version, const uint8_t *text, size_t len)
+/* The length of the padding whose last byte is given, or 0 if it lies: padding
+ * longer than the data stopped original nodes (gossip.md 9.8). */
+static size_t padding_at(uint8_t last, size_t len)
 {
-    size_t pad;
+    return last >= 1 && last <= ML_CRYPT_PAD && last <= len ? last : 0;
+}
 
-    if (version == 1)
-        return len;
-    pad = len > 0 ? text[len - 1] : 0;
-    if (pad < 1 || pad > ML_CRYPT_PAD || pad > len)
-        return 0;
-    return len - pad;
+static bool is_possible(unsigned version, size_t len)
+{
+    return len <= INT_MAX &&
+           ((version == 1 && len >= ML_CRYPT_OVERHEAD) ||
+            (version == 0 && len >= ML_CRYPT_OVERHEAD + ML_CRYPT_PAD));
+}
+
+/* 0 if plaintext is left when the padding is off. */
+static int strip(unsigned version, const uint8_t *text, size_t *len)
+{
+    size_t pad = 0;
+
+    if (version == 0) {
+        pad = padding_at(*len > 0 ? text[*len - 1] : 0, *len);
+        if (pad == 0)
+            return GOSSIP_ECRYPT;
+    }
+    *len -= pad;
+    return *len > 0 ? 0 : GOSSIP_ECRYPT;
 }
 
 int ml_decrypt(struct gossip_keyring *keyring, const void *block, size_t len,
                const void *aad, size_t aad_len, struct base_buf *out)
 {
     const uint8_t *bytes = block;
-    size_t text_len;
+    size_t text_len, i;
     uint8_t *room;
-    size_t i;
+    int rv;
 
-    if (len < ML_CRYPT_OVERHEAD || len > INT_MAX || bytes[0] > 1)
-        return GOSSIP_ECRYPT;
-    if (bytes[0] == 0 && len < ML_CRYPT_OVERHEAD + ML_CRYPT_PAD)
+    if (len == 0 || !is_possible(bytes[0], len))
         return GOSSIP_ECRYPT;
     text_len = len - ML_CRYPT_OVERHEAD;
     room = base_buf_reserve(out, text_len + 1);
@@ -119,9 +131,10 @@ int ml_decrypt(struct gossip_keyring *keyring, const void *block, size_t len,
         if (!open_with(ml_keyring_open(keyring, i), bytes, text_len, aad,
                        aad_len, room))
             continue;
-        text_len = unpadded(bytes[0], room, text_len);
-        base_buf_commit(out, text_len);
-        return text_len > 0 ? 0 : GOSSIP_ECRYPT;
+        rv = strip(bytes[0], room, &text_len);
+        if (rv == 0)
+            base_buf_commit(out, text_len);
+        return rv;
     }
     return GOSSIP_ECRYPT;
 }

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "gossip/keyring.h"
+#include "memberlist/chunks.h"
 
 #define ML_NONCE_BYTES 12
 #define ML_TAG_BYTES 16
@@ -29,6 +30,11 @@ int ml_encrypt(struct gossip_keyring *keyring, unsigned version,
  * what it protects is empty or badly padded. */
 int ml_decrypt(struct gossip_keyring *keyring, const void *block, size_t len,
                const void *aad, size_t aad_len, struct base_buf *out);
+
+/** The same in place, for a block that gathered in chunks: they hold the
+ * plaintext afterwards, or after an error nothing of use. */
+int ml_decrypt_chunks(struct gossip_keyring *keyring, struct ml_chunks *block,
+                      const void *aad, size_t aad_len);
 
 /* Of keyring.c: contexts with the key set, made at first use. */
 EVP_CIPHER_CTX *ml_keyring_seal(struct gossip_keyring *keyring, size_t index);

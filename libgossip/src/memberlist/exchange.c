@@ -91,6 +91,8 @@ void ml_exchange_free(struct ml_exchange *exchange)
         ml->streams_out--;
     if (exchange->is_push_pull_in)
         ml->push_pulls_in--;
+    if (exchange->waits_for_room)
+        ml->waiting_for_room--;
     if (exchange->dial != NULL)
         ml->transport.ops->dial_cancel(ml->transport.ctx, exchange->dial);
     if (exchange->stream != NULL)
@@ -100,7 +102,7 @@ void ml_exchange_free(struct ml_exchange *exchange)
     ml_reader_close(&exchange->reader);
     ml_staged_close(&exchange->staged);
     base_buf_close(&exchange->out);
-    ml_exchange_release(exchange);
+    ml_exchange_release(exchange, exchange->held);
     base_free(exchange->name);
     base_free(exchange);
 }

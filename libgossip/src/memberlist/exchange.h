@@ -71,6 +71,9 @@ extern const struct ml_reader_ops ml_exchange_reader_ops;
 
 /* exchange_budget.c: what all exchanges hold together. */
 int ml_exchange_reserve(struct ml_exchange *exchange, size_t bytes);
-void ml_exchange_release(struct ml_exchange *exchange);
+/** Of what was just reserved, so many bytes were not needed. */
+void ml_exchange_refund(struct ml_exchange *exchange, size_t bytes);
+/** Gives back, and lets those go on that wait. */
+void ml_exchange_release(struct ml_exchange *exchange, size_t bytes);
 
 #endif

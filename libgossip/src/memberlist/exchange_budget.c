@@ -6,6 +6,8 @@
  */
 #include "memberlist/exchange.h"
 
+#include <assert.h>
+
 static struct ml_exchange *oldest_holder(const struct gossip_memberlist *ml)
 {
     struct ml_exchange *exchange = ml->exchanges;
@@ -55,18 +57,26 @@ int ml_exchange_reserve(struct ml_exchange *exchange, size_t bytes)
     return 0;
 }
 
-void ml_exchange_release(struct ml_exchange *exchange)
+void ml_exchange_refund(struct ml_exchange *exchange, size_t bytes)
+{
+    assert(bytes <= exchange->held);
+    exchange->ml->exchange_bytes -= bytes;
+    exchange->held -= bytes;
+}
+
+void ml_exchange_release(struct ml_exchange *exchange, size_t bytes)
 {
     struct gossip_memberlist *ml = exchange->ml;
     struct ml_exchange *other;
 
-    if (exchange->held == 0)
+    if (bytes == 0)
         return;
-    ml->exchange_bytes -= exchange->held;
-    exchange->held = 0;
-    for (other = ml->exchanges; other != NULL; other = other->next)
+    ml_exchange_refund(exchange, bytes);
+    for (other = ml->exchanges; other != NULL && ml->waiting_for_room > 0;
+         other = other->next)
         if (other->waits_for_room) {
             other->waits_for_room = false;
+            ml->waiting_for_room--;
             base_timer_start_ns(&other->step, 0);
         }
 }

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "memberlist/stream_out.h"
 
-#define MERGE_TURN 256u /* members merged before the loop goes on */
+#define MERGE_TURN 128u /* members merged before the loop goes on */
 
 static int on_type(void *arg, unsigned type)
 {
@@ -46,11 +46,15 @@ static int on_push_pull(void *arg, const struct ml_push_pull *header)
 static int on_push_node(void *arg, const struct ml_push_node *node)
 {
     struct ml_exchange *exchange = arg;
-    int rv = ml_exchange_reserve(exchange, ml_staged_cost(node));
+    size_t cost = ml_staged_cost(node);
+    int rv = ml_exchange_reserve(exchange, cost);
 
-    if (rv == 0)
-        ml_staged_add(&exchange->staged, exchange->ml, node, &exchange->addr);
-    return rv;
+    if (rv != 0)
+        return rv;
+    cost -= ml_staged_add(&exchange->staged, exchange->ml, node,
+                          &exchange->addr);
+    ml_exchange_refund(exchange, cost);
+    return 0;
 }
 
 static int on_reserve(void *arg, size_t bytes)
@@ -58,8 +62,13 @@ static int on_reserve(void *arg, size_t bytes)
     return ml_exchange_reserve(arg, bytes);
 }
 
+static void on_release(void *arg, size_t bytes)
+{
+    ml_exchange_release(arg, bytes);
+}
+
 const struct ml_reader_ops ml_exchange_reader_ops = {
-    on_reserve, on_type, on_push_pull, on_push_node};
+    on_reserve, on_release, on_type, on_push_pull, on_push_node};
 
 static void deliver_user(struct ml_exchange *exchange)
 {
@@ -197,6 +206,13 @@ static void on_bad_input(struct ml_exchange *exchange, int err)
         ml_exchange_end(exchange, err);
 }
 
+static void wait_for_room(struct ml_exchange *exchange)
+{
+    if (!exchange->waits_for_room)
+        exchange->ml->waiting_for_room++;
+    exchange->waits_for_room = true;
+}
+
 void ml_exchange_read(struct ml_exchange *exchange)
 {
     struct base_stream *stream = exchange->stream;
@@ -213,7 +229,7 @@ void ml_exchange_read(struct ml_exchange *exchange)
     else if (rv == ML_READER_AGAIN)
         base_timer_start_ns(&exchange->step, 0);
     else if (rv == ML_READER_WAIT)
-        exchange->waits_for_room = true;
+        wait_for_room(exchange);
     else if (rv < 0)
         on_bad_input(exchange, rv);
     else if (exchange->closed_in)

@@ -146,7 +146,8 @@ struct gossip_memberlist {
     size_t streams_in;
     size_t streams_out;
     size_t push_pulls_in;
-    size_t exchange_bytes; /* held by all exchanges; see exchange_bytes_max */
+    size_t waiting_for_room; /* exchanges that wait for what follows */
+    size_t exchange_bytes;   /* held by all exchanges; see exchange_bytes_max */
 
     struct base_counter *dropped[ML_DROP_COUNT];
     struct base_counter *packets_in;

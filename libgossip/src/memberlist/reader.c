@@ -9,9 +9,10 @@
 #include "gossip/error.h"
 #include "memberlist/reader_source.h"
 
-/* Plaintext that one call works through before it lets the loop go on: about
- * a millisecond. */
-#define TURN_BYTES (128u * 1024)
+/* Plaintext that one call works through before it lets the loop go on: a
+ * fraction of a millisecond, since hundreds of streams may be ready at once
+ * and pings wait for all of them. */
+#define TURN_BYTES (32u * 1024)
 
 void ml_reader_init(struct ml_reader *reader,
                     const struct ml_reader_config *config)
@@ -23,8 +24,7 @@ void ml_reader_init(struct ml_reader *reader,
 
 void ml_reader_close(struct ml_reader *reader)
 {
-    base_buf_close(&reader->sealed);
-    base_buf_close(&reader->opened);
+    ml_chunks_close(&reader->sealed);
     base_buf_close(&reader->plain);
     base_buf_close(&reader->body);
     lzw_decoder_free(reader->lzw);
@@ -157,7 +157,8 @@ static int read_body(struct ml_reader *reader)
         return ML_READER_MORE;
     if (have > reader->body_left)
         have = (size_t)reader->body_left;
-    rv = reader->config.ops->reserve(reader->config.arg, have);
+    /* A growing buffer takes up to twice what is in it. */
+    rv = reader->config.ops->reserve(reader->config.arg, 2 * have);
     if (rv != 0)
         return rv;
     base_buf_append(&reader->body, base_buf_data(&reader->plain), have);

@@ -10,6 +10,7 @@
 #define MEMBERLIST_READER_H
 
 #include "gossip/keyring.h"
+#include "memberlist/chunks.h"
 #include "memberlist/lzw.h"
 #include "memberlist/messages.h"
 
@@ -33,8 +34,10 @@ enum ml_reader_status {
 /** What its owner does. Each returns 0, an error that ends the reading, or
  * ML_READER_WAIT where nothing was taken. */
 struct ml_reader_ops {
-    /** Room for so many more bytes; given back by the owner at the end. */
+    /** Room for so many more bytes. What is not released is given back by the
+     * owner at the end. */
     int (*reserve)(void *arg, size_t bytes);
+    void (*release)(void *arg, size_t bytes);
     /** The type byte of the message. */
     int (*on_type)(void *arg, unsigned type);
     int (*on_push_pull)(void *arg, const struct ml_push_pull *header);
@@ -64,8 +67,7 @@ struct ml_reader {
     enum ml_source source;
     enum ml_part part;
     uint32_t sealed_len;
-    struct base_buf sealed; /* the block, while it gathers */
-    struct base_buf opened; /* what it says, once decrypted */
+    struct ml_chunks sealed; /* the block, and once is_opened, what it says */
     bool is_opened;
     struct lzw_decoder *lzw; /* NULL unless compressed */
     uint64_t packed_left;    /* compressed bytes to come */

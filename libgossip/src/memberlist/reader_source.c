@@ -18,18 +18,25 @@ struct input {
 static struct input input_of(const struct ml_reader *reader,
                              const uint8_t *data, size_t len)
 {
+    struct input input = {data, len};
+
     if (reader->is_opened)
-        return (struct input){base_buf_data(&reader->opened),
-                              base_buf_len(&reader->opened)};
-    return (struct input){data, len};
+        input.data = ml_chunks_front(&reader->sealed, &input.len);
+    return input;
 }
 
 static void take(struct ml_reader *reader, size_t len, size_t *used)
 {
-    if (reader->is_opened)
-        base_buf_consume(&reader->opened, len);
-    else
+    size_t freed;
+
+    if (!reader->is_opened) {
         *used += len;
+        return;
+    }
+    freed = ml_chunks_consume(&reader->sealed, len);
+    if (freed > 0)
+        reader->config.ops->release(reader->config.arg,
+                                    freed * ML_CHUNK_BYTES);
 }
 
 /* No more input: wait for it, unless all of it is here already. */
@@ -103,7 +110,6 @@ static int unseal(struct ml_reader *reader)
 {
     uint8_t aad[SEALED_HEAD_BYTES + 255];
     size_t label_len = reader->config.label_len;
-    int rv;
 
     aad[0] = ML_ENCRYPT;
     aad[1] = (uint8_t)(reader->sealed_len >> 24);
@@ -112,31 +118,35 @@ static int unseal(struct ml_reader *reader)
     aad[4] = (uint8_t)reader->sealed_len;
     if (label_len > 0)
         memcpy(aad + SEALED_HEAD_BYTES, reader->config.label, label_len);
-    rv = ml_decrypt(reader->config.keyring, base_buf_data(&reader->sealed),
-                    base_buf_len(&reader->sealed), aad,
-                    SEALED_HEAD_BYTES + label_len, &reader->opened);
-    base_buf_close(&reader->sealed);
     reader->is_opened = true;
     reader->source = ML_SRC_TYPE;
-    return rv;
+    return ml_decrypt_chunks(reader->config.keyring, &reader->sealed, aad,
+                             SEALED_HEAD_BYTES + label_len);
 }
 
 static int take_sealed(struct ml_reader *reader, const uint8_t *data,
                        size_t len, size_t *used)
 {
-    size_t want = reader->sealed_len - base_buf_len(&reader->sealed);
+    size_t want = reader->sealed_len - reader->sealed.len;
+    size_t room = ml_chunks_room(&reader->sealed);
     int rv;
 
     if (want == 0)
         return unseal(reader);
     if (len == 0)
         return ML_READER_MORE;
+    if (room == 0) {
+        rv = reader->config.ops->reserve(reader->config.arg, ML_CHUNK_BYTES);
+        if (rv != 0)
+            return rv;
+        ml_chunks_grow(&reader->sealed);
+        room = ML_CHUNK_BYTES;
+    }
     if (len > want)
         len = want;
-    rv = reader->config.ops->reserve(reader->config.arg, len);
-    if (rv != 0)
-        return rv;
-    base_buf_append(&reader->sealed, data, len);
+    if (len > room)
+        len = room;
+    ml_chunks_append(&reader->sealed, data, len);
     *used += len;
     return 0;
 }
@@ -253,8 +263,8 @@ static int take_lzw(struct ml_reader *reader, struct input input, size_t *used)
         reader->source = ML_SRC_END;
         return reader->plain_total > 0 ? 0 : GOSSIP_EDECODE;
     }
-    if (got > 0 || status == LZW_OUT_FULL)
-        return 0;
+    if (got > 0 || left < len || status == LZW_OUT_FULL)
+        return 0; /* the next piece may be there already */
     return reader->packed_left == 0 ? GOSSIP_EDECODE : starved(reader);
 }
 

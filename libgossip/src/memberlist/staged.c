@@ -58,11 +58,13 @@ int ml_staged_check(const struct ml_staged *staged,
                                                             : GOSSIP_EVERSION;
 }
 
+/* The array of entries doubles, so an entry may cost twice its size. */
+#define ENTRY_COST (2 * sizeof(struct ml_staged_entry))
+
 size_t ml_staged_cost(const struct ml_push_node *node)
 {
-    /* The array of entries doubles, so an entry may cost twice its size. */
-    return 2 * sizeof(struct ml_staged_entry) + sizeof(struct ml_record) +
-           node->name.len + node->meta.len;
+    return ENTRY_COST + sizeof(struct ml_record) + node->name.len + 1 +
+           node->meta.len;
 }
 
 static void append(struct ml_staged *staged, struct ml_record *record,
@@ -81,10 +83,12 @@ static void append(struct ml_staged *staged, struct ml_record *record,
     entry->state = (uint8_t)state;
 }
 
-void ml_staged_add(struct ml_staged *staged, struct gossip_memberlist *ml,
-                   const struct ml_push_node *node,
-                   const struct base_addr *from)
+size_t ml_staged_add(struct ml_staged *staged, struct gossip_memberlist *ml,
+                     const struct ml_push_node *node,
+                     const struct base_addr *from)
 {
+    struct ml_record *record;
+    bool made;
     struct ml_facts facts;
     enum gossip_state state;
     enum ml_drop why;
@@ -96,14 +100,16 @@ void ml_staged_add(struct ml_staged *staged, struct gossip_memberlist *ml,
         why = ML_DROP_DECODE;
     if (why != ML_DROP_COUNT) {
         ml_drop(ml, why, from, "push/pull entry");
-        return;
+        return 0;
     }
     state = (enum gossip_state)node->state;
     widen(&staged->protocol, facts.vsn, state == GOSSIP_ALIVE);
     widen(&staged->delegate, facts.vsn + 3, state == GOSSIP_ALIVE);
-    if (ml_is_news(ml, &facts, node->incarnation, state))
-        append(staged, ml_records_intern(ml->members.records, &facts, NULL),
-               node->incarnation, state);
+    if (!ml_is_news(ml, &facts, node->incarnation, state))
+        return 0;
+    record = ml_records_intern(ml->members.records, &facts, &made);
+    append(staged, record, node->incarnation, state);
+    return ENTRY_COST + (made ? ml_record_bytes(record) : 0);
 }
 
 int ml_staged_ask(const struct ml_staged *staged, struct gossip_memberlist *ml)

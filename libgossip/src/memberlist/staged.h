@@ -33,11 +33,11 @@ struct ml_staged {
 
 void ml_staged_init(struct ml_staged *staged);
 void ml_staged_close(struct ml_staged *staged);
-/** Takes one entry: drops it if it is bad, keeps it if it is news. Its cost is
- * the caller's to check before. */
-void ml_staged_add(struct ml_staged *staged, struct gossip_memberlist *ml,
-                   const struct ml_push_node *node,
-                   const struct base_addr *from);
+/** Takes one entry: drops it if it is bad, keeps it if it is news. Returns the
+ * memory that it takes, at most ml_staged_cost(). */
+size_t ml_staged_add(struct ml_staged *staged, struct gossip_memberlist *ml,
+                     const struct ml_push_node *node,
+                     const struct base_addr *from);
 /** The most memory that adding this entry can take. */
 size_t ml_staged_cost(const struct ml_push_node *node);
 /** 0, or GOSSIP_EVERSION if the two pools cannot be one. */
