@@ -168,7 +168,11 @@ $(B)/tests/daemon: $(TOBJ_daemon) $(SIMOBJ) $(B)/lib/daemon.a $(LIBFILES)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(TESTLIBS) $(LDLIBS)
 
-check: all $(CHECKS:%=$(B)/tests/%) ## unit and integration tests: T=libgossip for one folder, SAN=1
+check: deps ## unit and integration tests: T=libgossip for one folder, SAN=1
+	@$(MAKE) --no-print-directory check-all
+
+# Apart from check, so that make looks for pkg-config after deps has run.
+check-all: $(if $(T),,all) $(patsubst %,$(B)/tests/%,$(if $(T),$(T),$(CHECKS)))
 	@B=$(B) sh tests/run.sh $(if $(T),$(T),$(CHECKS))
 
 # ---- simulations: SEED=n replays one seed ----------------------------------
@@ -204,6 +208,6 @@ compdb: ## compile_commands.json for editors
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all check help deps compdb clean demo bench sim interop netns fuzz mutants
+.PHONY: all check check-all help deps compdb clean demo bench sim interop netns fuzz mutants
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

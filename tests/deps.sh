@@ -1,5 +1,9 @@
 #!/bin/sh
 # Installs the named Debian packages that are missing. Idempotent, no prompts.
+command -v dpkg-query >/dev/null || {
+    echo "not a Debian: please see to these yourself: $*"
+    exit 0
+}
 missing=
 for package; do
     case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
