@@ -13,8 +13,12 @@ Suite *gateway_refused_suite(void);
 Suite *gateway_routes_suite(void);
 Suite *gateway_run_suite(void);
 Suite *http_client_suite(void);
+Suite *json_model_suite(void);
+Suite *local_state_suite(void);
+Suite *metrics_page_suite(void);
 Suite *tls_commands_suite(void);
 Suite *views_suite(void);
+Suite *web_params_suite(void);
 
 int main(void)
 {
@@ -32,8 +36,12 @@ int main(void)
         gateway_routes_suite,
         gateway_run_suite,
         http_client_suite,
+        json_model_suite,
+        local_state_suite,
+        metrics_page_suite,
         tls_commands_suite,
         views_suite,
+        web_params_suite,
     };
     /* clang-format on */
 
