@@ -22,6 +22,10 @@
 
 #define READ_BYTES_PER_TURN (256u * 1024u) /* then others get theirs */
 #define SEND_CALLS_PER_TURN 4
+/* What was sent and is not acknowledged for so long ends the connection
+ * (tcp(7)): a peer, or a gateway on the way, that lost power says no word, and
+ * the kernel alone would go on for a quarter of an hour. */
+#define SILENCE_MS_MAX 20000u
 
 struct stream_tcp {
     struct base_stream base; /* first: the public face */
@@ -341,12 +345,15 @@ struct base_stream *stream_tcp_new(struct base_loop *loop, int fd)
     struct sockaddr_storage sa;
     socklen_t len = sizeof(sa);
     struct stream_tcp *tcp;
+    unsigned silence_ms = SILENCE_MS_MAX;
     int on = 1;
 
     BASE_NEW(tcp);
     base_stream_init(&tcp->base, &tcp_ops, &loop->env);
     tcp->fd = fd;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms,
+               sizeof(silence_ms));
     if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
         base_addr_from_sockaddr(&tcp->base.local, (struct sockaddr *)&sa);
     len = sizeof(sa);
