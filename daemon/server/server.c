@@ -249,6 +249,9 @@ static int make_listener(struct server *server)
         .secure = secure_of(&config->main),
         .verify_incoming = config->verify_incoming,
         .federation = config->federation,
+        .handshake_timeout_ms = config->handshake_timeout_ms,
+        .handshakes_max = config->handshakes_max,
+        .connections_per_name = config->connections_per_name,
     };
     int rv;
 

@@ -76,6 +76,9 @@ struct server_config {
     bool disable_primary_fallback, wan_allow_foreign;
     bool rejoin_after_leave;
     uint32_t raft_multiplier;       /* stretches Raft's timing; 0: 1 */
+    uint32_t handshake_timeout_ms;  /* of the server port; 0: its defaults, */
+    uint32_t handshakes_max;        /* rpc/listener.h */
+    uint32_t connections_per_name;
 
     /** The fallback discovery may end: replicated gateways are known. */
     void (*on_primary_ready)(void *ctx);
