@@ -200,6 +200,7 @@ void pool_free(struct pool *pool)
         base_metrics_free(node->metrics);
         gossip_keyring_free(node->keyring);
     }
+    gossip_records_free(pool->records);
     base_sim_free(pool->sim);
     base_free(pool);
 }
@@ -232,6 +233,7 @@ void pool_start(struct pool *pool, size_t index)
     config.delegate = &node->delegate;
     config.delegate_ctx = node;
     config.subsystem = "gossip.test";
+    config.records = pool->records;
     ck_assert_int_eq(gossip_memberlist_new(node->env, &config, &node->ml), 0);
     gossip_net_transport_attach(node->transport, node->ml);
 }

@@ -61,6 +61,7 @@ struct pool {
     bool cut[POOL_NODES_MAX][POOL_NODES_MAX];
     bool udp_cut[POOL_NODES_MAX][POOL_NODES_MAX];
     bool verbose;
+    struct gossip_records *records; /* shared by all; NULL: each its own */
 };
 
 /** count hosts, nothing running; nodes have the LAN parameters. */

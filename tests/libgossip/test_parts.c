@@ -439,7 +439,7 @@ START_TEST(broadcasts_keep_order_in_numbers)
 }
 END_TEST
 
-static struct ml_record *record_of(struct ml_records *records,
+static struct ml_record *record_of(struct gossip_records *records,
                                    const char *name, const char *meta)
 {
     static const uint8_t vsn[ML_VSN_BYTES] = {1, 5, 2, 2, 5, 4};
@@ -455,7 +455,7 @@ static struct ml_record *record_of(struct ml_records *records,
 
 START_TEST(equal_facts_are_one_record)
 {
-    struct ml_records *records = ml_records_new(7);
+    struct gossip_records *records = ml_records_new(7);
     struct ml_record *a = record_of(records, "a", "m");
     struct ml_record *b = record_of(records, "a", "m");
     struct ml_record *nil = record_of(records, "a", NULL);
@@ -496,7 +496,7 @@ struct table {
 
 static void table_init(struct table *table)
 {
-    struct ml_records *records = ml_records_new(3);
+    struct gossip_records *records = ml_records_new(3);
     struct base_addr addr;
 
     base_addr_parse(&addr, "10.0.0.1:1", 0);

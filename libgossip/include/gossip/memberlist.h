@@ -94,6 +94,14 @@ struct gossip_delegate {
                              uint64_t rtt_ns, const void *payload, size_t len);
 };
 
+/** What is known of nodes' names, addresses, meta and versions, each fact kept
+ * once. Instances on one loop may share it: worth it where many of them see the
+ * same pool, as in a simulation. seed keys its hashes: make it unpredictable. */
+struct gossip_records;
+struct gossip_records *gossip_records_new(uint64_t seed);
+/** Instances keep it alive as long as they need it. */
+void gossip_records_free(struct gossip_records *records);
+
 struct gossip_memberlist_config {
     const char *name;             /* 1 to 255 bytes */
     struct base_addr advertise;   /* what others are told */
@@ -112,6 +120,7 @@ struct gossip_memberlist_config {
     const struct gossip_delegate *delegate;
     void *delegate_ctx;
     const char *subsystem;        /* for the log: "gossip.lan" */
+    struct gossip_records *records; /* NULL: its own */
 };
 
 struct gossip_memberlist;

@@ -102,6 +102,7 @@ void ml_exchange_free(struct ml_exchange *exchange)
     ml_reader_close(&exchange->reader);
     ml_staged_close(&exchange->staged);
     base_buf_close(&exchange->out);
+    ml_frame_unref(exchange->frame);
     ml_exchange_release(exchange, exchange->held);
     base_free(exchange->name);
     base_free(exchange);
@@ -142,28 +143,76 @@ static void on_sent(struct ml_exchange *exchange)
     }
 }
 
+/* The next bytes to write: 0 and *len 0 if there are no more; ML_FRAME_BUSY if
+ * they are not made yet. */
+static int next_piece(const struct ml_exchange *exchange, const uint8_t **data,
+                      size_t *len)
+{
+    int rv = 0;
+
+    *data = base_buf_data(&exchange->out);
+    *len = base_buf_len(&exchange->out);
+    if (*len == 0 && exchange->frame != NULL) {
+        rv = ml_frame_bytes(exchange->frame, data, len);
+        if (rv == 0) {
+            *data += exchange->frame_at;
+            *len -= exchange->frame_at;
+        }
+    }
+    if (*len > WRITE_BYTES)
+        *len = WRITE_BYTES;
+    return rv;
+}
+
+/* The first piece of the frame, at once after what stands before it. */
+static void write_first(struct ml_exchange *exchange)
+{
+    const uint8_t *data;
+    size_t len;
+
+    if (next_piece(exchange, &data, &len) == 0 &&
+        base_stream_write(exchange->stream, data, len) == 0)
+        exchange->frame_at = len;
+}
+
 /* Keeps one piece in the stream's queue: our state takes memory once, not
  * again in the queue of a slow reader. */
 static void write_on(struct ml_exchange *exchange)
 {
-    size_t len = base_buf_len(&exchange->out);
+    const uint8_t *data;
+    size_t len;
     int rv;
 
     if (base_stream_pending(exchange->stream) > 0)
         return;
-    if (len == 0) {
+    rv = next_piece(exchange, &data, &len);
+    if (rv == ML_FRAME_BUSY)
+        return;
+    if (rv == 0 && len == 0) {
         on_sent(exchange);
         return;
     }
-    if (len > WRITE_BYTES)
-        len = WRITE_BYTES;
-    rv = base_stream_write(exchange->stream, base_buf_data(&exchange->out),
-                           len);
+    if (rv == 0)
+        rv = base_stream_write(exchange->stream, data, len);
     if (rv < 0) {
         ml_exchange_end(exchange, rv);
-        return;
+    } else if (base_buf_len(&exchange->out) > 0) {
+        base_buf_consume(&exchange->out, len);
+        if (exchange->frame != NULL && base_buf_len(&exchange->out) == 0)
+            write_first(exchange); /* a label alone is no packet's worth */
+    } else {
+        exchange->frame_at += len;
     }
-    base_buf_consume(&exchange->out, len);
+}
+
+void ml_exchanges_frame_ready(struct gossip_memberlist *ml,
+                              struct ml_frame *frame)
+{
+    struct ml_exchange *exchange, *next;
+
+    DL_FOREACH_SAFE(ml->exchanges, exchange, next)
+        if (exchange->frame == frame && exchange->phase == ML_PHASE_SENDING)
+            write_on(exchange);
 }
 
 static void on_readable(void *arg)
@@ -225,8 +274,21 @@ int ml_exchange_send(struct ml_exchange *exchange,
     if (rv < 0)
         return rv;
     exchange->phase = ML_PHASE_SENDING;
-    write_on(exchange); /* never ends it: there is something to write */
+    write_on(exchange); /* may end it */
     return 0;
+}
+
+void ml_exchange_send_state(struct ml_exchange *exchange)
+{
+    if (exchange->role != ML_ROLE_ACCEPTED)
+        ml_put_label(exchange->ml, &exchange->out);
+    exchange->frame = ml_frame_get(exchange->ml, exchange->join);
+    exchange->phase = ML_PHASE_SENDING;
+    ml_exchange_set_deadline(exchange);
+    base_env_trace(exchange->ml->env, "gossip", "%s>%s stream push-pull %zu",
+                   exchange->ml->name, exchange->name,
+                   exchange->ml->members.count);
+    write_on(exchange); /* may end it */
 }
 
 void ml_exchange_refuse(struct ml_exchange *exchange, const char *why)

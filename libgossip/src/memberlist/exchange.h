@@ -12,6 +12,7 @@
 #ifndef MEMBERLIST_EXCHANGE_H
 #define MEMBERLIST_EXCHANGE_H
 
+#include "memberlist/frame.h"
 #include "memberlist/node.h"
 #include "memberlist/reader.h"
 #include "memberlist/staged.h"
@@ -39,7 +40,9 @@ struct ml_exchange {
     size_t held;          /* of ml->exchange_bytes */
     struct ml_reader reader;
     struct ml_staged staged;
-    struct base_buf out; /* what is still to be written */
+    struct base_buf out;    /* what is still to be written, */
+    struct ml_frame *frame; /* and after it our state */
+    size_t frame_at;
     bool waits_for_room;  /* budget: reading has stopped */
     bool merge_begun;
     bool merge_after;    /* accepted push/pull: merge when out has left */
@@ -59,6 +62,8 @@ void ml_exchange_attach(struct ml_exchange *exchange,
 /** Wraps the message and writes it as the stream drains. */
 int ml_exchange_send(struct ml_exchange *exchange,
                      const struct base_buf *message);
+/** Writes our state as the stream drains. */
+void ml_exchange_send_state(struct ml_exchange *exchange);
 /** Tells the peer why, and lingers until it has read that. */
 void ml_exchange_refuse(struct ml_exchange *exchange, const char *why);
 /** Frees it and tells its caller. */

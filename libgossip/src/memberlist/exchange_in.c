@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "memberlist/stream_out.h"
 
 #define MERGE_TURN 128u /* members merged before the loop goes on */
 
@@ -102,20 +101,6 @@ static void answer_ping(struct ml_exchange *exchange)
         ml_exchange_end(exchange, rv);
 }
 
-static void answer_push_pull(struct ml_exchange *exchange)
-{
-    struct base_buf message = BASE_BUF_INIT;
-    int rv;
-
-    ml_put_state(exchange->ml, exchange->join, &message);
-    exchange->merge_after = true;
-    ml_exchange_set_deadline(exchange);
-    rv = ml_exchange_send(exchange, &message);
-    base_buf_close(&message);
-    if (rv < 0)
-        ml_exchange_end(exchange, rv);
-}
-
 static void report_err(struct ml_exchange *exchange)
 {
     const struct ml_err *err = &exchange->reader.header.err;
@@ -141,7 +126,8 @@ static void on_message(struct ml_exchange *exchange)
     switch (reader->type) {
     case ML_PUSH_PULL:
         if (exchange->role == ML_ROLE_ACCEPTED) {
-            answer_push_pull(exchange);
+            exchange->merge_after = true;
+            ml_exchange_send_state(exchange);
         } else {
             exchange->phase = ML_PHASE_MERGING;
             ml_exchange_merge(exchange);

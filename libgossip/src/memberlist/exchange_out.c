@@ -5,7 +5,6 @@
 #include "memberlist/exchange.h"
 
 #include "memberlist/formulas.h"
-#include "memberlist/stream_out.h"
 
 static void put_ping(struct ml_exchange *exchange, struct base_buf *message)
 {
@@ -35,14 +34,16 @@ static void on_dialled(void *arg, int status, struct base_stream *stream)
         return;
     }
     ml_exchange_attach(exchange, stream);
-    if (exchange->role == ML_ROLE_PUSH_PULL)
-        ml_put_state(exchange->ml, exchange->join, &message);
-    else if (exchange->role == ML_ROLE_PING)
+    if (exchange->role == ML_ROLE_PUSH_PULL) {
+        ml_exchange_send_state(exchange);
+        return;
+    }
+    if (exchange->role == ML_ROLE_PING) {
         put_ping(exchange, &message);
-    else
+    } else {
         take_message(exchange, &message);
-    if (exchange->role != ML_ROLE_PING)
         ml_exchange_set_deadline(exchange);
+    }
     rv = ml_exchange_send(exchange, &message);
     base_buf_close(&message);
     if (rv < 0)

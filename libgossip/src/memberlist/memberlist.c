@@ -103,7 +103,7 @@ int gossip_memberlist_new(struct base_env *env,
                           struct gossip_memberlist **out)
 {
     struct gossip_memberlist *ml;
-    struct ml_records *records;
+    struct gossip_records *records;
     struct ml_record *record;
     int rv = check_config(config);
 
@@ -112,7 +112,9 @@ int gossip_memberlist_new(struct base_env *env,
     BASE_NEW(ml);
     ml->env = env;
     copy_config(ml, config);
-    records = ml_records_new(base_env_random_u64(env));
+    records = config->records != NULL
+                  ? ml_records_ref(config->records)
+                  : ml_records_new(base_env_random_u64(env));
     ml_members_init(&ml->members, records);
     ml_records_unref(records);
     ml->broadcasts = gossip_broadcasts_new(ml->params.retransmit_mult);

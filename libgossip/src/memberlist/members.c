@@ -20,7 +20,7 @@ static void index_alloc(struct ml_members *members, size_t count)
     members->index_count = count;
 }
 
-void ml_members_init(struct ml_members *members, struct ml_records *records)
+void ml_members_init(struct ml_members *members, struct gossip_records *records)
 {
     memset(members, 0, sizeof(*members));
     members->records = ml_records_ref(records);

@@ -96,6 +96,7 @@ struct ml_probe {
 
 struct ml_relay;
 struct ml_exchange;
+struct ml_frame;
 struct ml_wait;
 
 struct gossip_memberlist {
@@ -143,6 +144,7 @@ struct gossip_memberlist {
     struct ml_wait *waits;
 
     struct ml_exchange *exchanges;
+    struct ml_frame *frames; /* our state on its way out */
     size_t streams_in;
     size_t streams_out;
     size_t push_pulls_in;

@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "gossip/memberlist.h"
 
 #define SLOTS_MIN 16u
 
-struct ml_records {
+struct gossip_records {
     struct ml_record **slots; /* open addressing, at most 3/4 full */
     size_t slot_count;        /* a power of two */
     size_t count;
@@ -16,9 +17,9 @@ struct ml_records {
     uint32_t refs; /* users and records */
 };
 
-struct ml_records *ml_records_new(uint64_t seed)
+struct gossip_records *ml_records_new(uint64_t seed)
 {
-    struct ml_records *records;
+    struct gossip_records *records;
 
     BASE_NEW(records);
     records->slot_count = SLOTS_MIN;
@@ -28,13 +29,23 @@ struct ml_records *ml_records_new(uint64_t seed)
     return records;
 }
 
-struct ml_records *ml_records_ref(struct ml_records *records)
+struct gossip_records *gossip_records_new(uint64_t seed)
+{
+    return ml_records_new(seed);
+}
+
+void gossip_records_free(struct gossip_records *records)
+{
+    ml_records_unref(records);
+}
+
+struct gossip_records *ml_records_ref(struct gossip_records *records)
 {
     records->refs++;
     return records;
 }
 
-void ml_records_unref(struct ml_records *records)
+void ml_records_unref(struct gossip_records *records)
 {
     if (records == NULL || --records->refs > 0)
         return;
@@ -69,13 +80,13 @@ static uint32_t fold(uint64_t hash)
     return (uint32_t)(hash >> 32);
 }
 
-uint32_t ml_records_name_hash(const struct ml_records *records,
+uint32_t ml_records_name_hash(const struct gossip_records *records,
                               struct mp_bytes name)
 {
     return fold(hash_bytes(records->seed, name.data, name.len));
 }
 
-static uint32_t facts_hash(const struct ml_records *records,
+static uint32_t facts_hash(const struct gossip_records *records,
                            const struct ml_facts *facts)
 {
     uint64_t hash = hash_bytes(records->seed, facts->name.data,
@@ -101,7 +112,7 @@ static bool is_same(const struct ml_record *record,
            memcmp(record->vsn, facts->vsn, ML_VSN_BYTES) == 0;
 }
 
-static struct ml_record *record_new(struct ml_records *records,
+static struct ml_record *record_new(struct gossip_records *records,
                                     const struct ml_facts *facts,
                                     uint32_t hash)
 {
@@ -125,7 +136,7 @@ static struct ml_record *record_new(struct ml_records *records,
     return record;
 }
 
-static void place(struct ml_records *records, struct ml_record *record)
+static void place(struct gossip_records *records, struct ml_record *record)
 {
     size_t at = record->hash & (records->slot_count - 1);
 
@@ -134,7 +145,7 @@ static void place(struct ml_records *records, struct ml_record *record)
     records->slots[at] = record;
 }
 
-static void resize(struct ml_records *records, size_t slot_count)
+static void resize(struct gossip_records *records, size_t slot_count)
 {
     struct ml_record **old = records->slots;
     size_t old_count = records->slot_count;
@@ -148,7 +159,7 @@ static void resize(struct ml_records *records, size_t slot_count)
     base_free(old);
 }
 
-struct ml_record *ml_records_intern(struct ml_records *records,
+struct ml_record *ml_records_intern(struct gossip_records *records,
                                     const struct ml_facts *facts, bool *made)
 {
     uint32_t hash = facts_hash(records, facts);
@@ -179,7 +190,7 @@ struct ml_record *ml_record_ref(struct ml_record *record)
 }
 
 /* Takes the slot out and moves up what would be unreachable behind it. */
-static void unplace(struct ml_records *records, const struct ml_record *record)
+static void unplace(struct gossip_records *records, const struct ml_record *record)
 {
     size_t mask = records->slot_count - 1;
     size_t hole = record->hash & mask;
@@ -201,7 +212,7 @@ static void unplace(struct ml_records *records, const struct ml_record *record)
 
 void ml_record_unref(struct ml_record *record)
 {
-    struct ml_records *records;
+    struct gossip_records *records;
 
     if (record == NULL || --record->refs > 0)
         return;
@@ -220,7 +231,7 @@ size_t ml_record_bytes(const struct ml_record *record)
     return sizeof(*record) + record->name_len + 1 + record->meta_len;
 }
 
-size_t ml_records_count(const struct ml_records *records)
+size_t ml_records_count(const struct gossip_records *records)
 {
     return records->count;
 }

@@ -11,7 +11,7 @@
 #include "memberlist/messages.h"
 
 struct ml_record {
-    struct ml_records *owner;
+    struct gossip_records *owner;
     uint32_t refs;
     uint32_t hash;      /* of everything */
     uint32_t name_hash;
@@ -41,19 +41,19 @@ static inline const uint8_t *ml_record_meta(const struct ml_record *record)
 }
 
 /** seed keys the hashes. Counted like the records: freed with the last user. */
-struct ml_records *ml_records_new(uint64_t seed);
-struct ml_records *ml_records_ref(struct ml_records *records);
-void ml_records_unref(struct ml_records *records);
-uint32_t ml_records_name_hash(const struct ml_records *records,
+struct gossip_records *ml_records_new(uint64_t seed);
+struct gossip_records *ml_records_ref(struct gossip_records *records);
+void ml_records_unref(struct gossip_records *records);
+uint32_t ml_records_name_hash(const struct gossip_records *records,
                               struct mp_bytes name);
 /** The record of these facts, with a reference for the caller. *made (may be
  * NULL) tells whether it is a new one. */
-struct ml_record *ml_records_intern(struct ml_records *records,
+struct ml_record *ml_records_intern(struct gossip_records *records,
                                     const struct ml_facts *facts, bool *made);
 struct ml_record *ml_record_ref(struct ml_record *record);
 void ml_record_unref(struct ml_record *record);
 /** Memory that the record takes. */
 size_t ml_record_bytes(const struct ml_record *record);
-size_t ml_records_count(const struct ml_records *records);
+size_t ml_records_count(const struct gossip_records *records);
 
 #endif

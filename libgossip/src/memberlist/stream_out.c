@@ -9,19 +9,18 @@ static void compress(struct gossip_memberlist *ml,
                      const struct base_buf *message, struct base_buf *out)
 {
     struct base_buf packed = BASE_BUF_INIT;
-    struct ml_compress wrapper = {0};
 
     lzw_encoder_begin(ml->encoder, &packed);
     lzw_encoder_feed(ml->encoder, base_buf_data(message),
                      base_buf_len(message), &packed);
     lzw_encoder_end(ml->encoder, &packed);
-    wrapper.buf = mp_bytes_of(base_buf_data(&packed), base_buf_len(&packed));
-    ml_put(out, ML_COMPRESS, &wrapper);
+    ml_put_compress_head(out, (uint32_t)base_buf_len(&packed));
+    base_buf_append(out, base_buf_data(&packed), base_buf_len(&packed));
     base_buf_close(&packed);
 }
 
-static int seal(struct gossip_memberlist *ml, const struct base_buf *plain,
-                struct base_buf *out)
+int ml_stream_seal(struct gossip_memberlist *ml, const struct base_buf *plain,
+                   struct base_buf *out)
 {
     unsigned version = ml_crypt_version(ml);
     size_t len = ml_crypt_block_len(version, base_buf_len(plain));
@@ -43,6 +42,25 @@ static int seal(struct gossip_memberlist *ml, const struct base_buf *plain,
     return rv;
 }
 
+void ml_put_label(struct gossip_memberlist *ml, struct base_buf *out)
+{
+    if (ml->label_len == 0)
+        return;
+    base_buf_append_u8(out, ML_LABEL);
+    base_buf_append_u8(out, (uint8_t)ml->label_len);
+    base_buf_append(out, ml->label, ml->label_len);
+}
+
+void ml_put_compress_head(struct base_buf *out, uint32_t len)
+{
+    base_buf_append_u8(out, ML_COMPRESS);
+    mp_put_map(out, 2);
+    mp_put_text(out, "Algo");
+    mp_put_uint(out, 0);
+    mp_put_text(out, "Buf");
+    mp_put_raw_header(out, len);
+}
+
 int ml_stream_wrap(struct gossip_memberlist *ml, const struct base_buf *message,
                    bool dialling, struct base_buf *out)
 {
@@ -50,54 +68,16 @@ int ml_stream_wrap(struct gossip_memberlist *ml, const struct base_buf *message,
     const struct base_buf *plain = message;
     int rv = 0;
 
-    if (dialling && ml->label_len > 0) {
-        base_buf_append_u8(out, ML_LABEL);
-        base_buf_append_u8(out, (uint8_t)ml->label_len);
-        base_buf_append(out, ml->label, ml->label_len);
-    }
+    if (dialling)
+        ml_put_label(ml, out);
     if (ml->params.compression) {
         compress(ml, message, &packed);
         plain = &packed;
     }
     if (ml_is_encrypting(ml))
-        rv = seal(ml, plain, out);
+        rv = ml_stream_seal(ml, plain, out);
     else
         base_buf_append(out, base_buf_data(plain), base_buf_len(plain));
     base_buf_close(&packed);
     return rv;
-}
-
-static void put_member(const struct ml_member *member, struct base_buf *out)
-{
-    const struct ml_record *record = member->record;
-    struct ml_push_node node = {0};
-
-    node.name = ml_record_name_bytes(record);
-    node.addr = mp_bytes_of(record->addr.ip, base_addr_ip_len(&record->addr));
-    node.port = record->addr.port;
-    if (record->has_meta)
-        node.meta = mp_bytes_of(ml_record_meta(record), record->meta_len);
-    node.incarnation = member->incarnation;
-    node.state = member->state;
-    node.vsn = mp_bytes_of(record->vsn, ML_VSN_BYTES);
-    ml_put(out, ML_PUSH_NODE, &node);
-}
-
-void ml_put_state(struct gossip_memberlist *ml, bool join,
-                  struct base_buf *out)
-{
-    struct base_buf user = BASE_BUF_INIT;
-    struct ml_push_pull header = {0};
-    size_t i;
-
-    if (ml->delegate != NULL && ml->delegate->local_state != NULL)
-        ml->delegate->local_state(ml->delegate_ctx, join, &user);
-    header.nodes = (int64_t)ml->members.count;
-    header.user_state_len = (int64_t)base_buf_len(&user);
-    header.join = join;
-    ml_put(out, ML_PUSH_PULL, &header);
-    for (i = 0; i < ml->members.count; i++)
-        put_member(ml_members_at(&ml->members, i), out);
-    base_buf_append(out, base_buf_data(&user), base_buf_len(&user));
-    base_buf_close(&user);
 }
