@@ -5,6 +5,7 @@ Suite *codec_suite(void);
 Suite *parts_suite(void);
 Suite *merge_suite(void);
 Suite *hostile_suite(void);
+Suite *scale_suite(void);
 Suite *pool_suite(void);
 Suite *vectors_suite(void);
 Suite *serf_messages_suite(void);
@@ -25,6 +26,7 @@ static Suite *(*const suites[])(void) = {
     parts_suite,
     merge_suite,
     hostile_suite,
+    scale_suite,
     pool_suite,
     serf_messages_suite,
     serf_tables_suite,

@@ -20,7 +20,7 @@ static void put_members(size_t count, size_t meta_len, struct base_buf *out)
     static uint8_t meta[512];
     struct ml_push_pull header = {(int64_t)count, 0, false};
     struct ml_push_node node = {0};
-    char name[32];
+    char name[64];
     uint8_t ip[4];
     size_t i;
 
