@@ -202,6 +202,10 @@ demo: deps ## three datacenters become one federation, in a minute: KEEP=1 leave
 	@$(MAKE) --no-print-directory all
 	@python3 -B demo/demo.py --binary $(B)/bin/isthmus $(if $(KEEP),--keep)
 
+interop: all ## real serf agents and a Python peer against the binary: T=serf for one file
+	@sh tests/deps.sh $(INTEROP_DEPS)
+	@python3 -B tests/interop/run.py --binary $(B)/bin/isthmus $(T)
+
 compdb: ## compile_commands.json for editors
 	@sh tests/compdb.sh '$(MAKE)' > compile_commands.json
 

@@ -260,9 +260,11 @@ class Federation:
         for node in self.nodes():
             node.may_end = True
             node.signal(signal.SIGTERM)
-        for node in self.nodes():
-            if node.process:
-                node.stop()
+        # What did not end with 0, in words; nobody needs to listen.
+        return [f"{node.name} of {node.dc} ended with {code}"
+                for node, code in [(node, node.stop()) for node in self.nodes()
+                                   if node.process]
+                if code not in (0, -signal.SIGKILL)]
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
