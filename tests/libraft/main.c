@@ -1,12 +1,13 @@
 /* The test binary of libraft. */
 #include "suite.h"
 
+Suite *core_suite(void);
 Suite *node_suite(void);
 Suite *storage_sqlite_suite(void);
 
 int main(void)
 {
-    Suite *(*const suites[])(void) = {node_suite,
+    Suite *(*const suites[])(void) = {core_suite, node_suite,
                                            storage_sqlite_suite};
 
     return suite_main(suites, sizeof(suites) / sizeof(suites[0]));
