@@ -5,7 +5,9 @@ Suite *codec_suite(void);
 Suite *parts_suite(void);
 Suite *merge_suite(void);
 Suite *hostile_suite(void);
+Suite *probe_suite(void);
 Suite *scale_suite(void);
+Suite *net_suite(void);
 Suite *pool_suite(void);
 Suite *vectors_suite(void);
 Suite *serf_messages_suite(void);
@@ -26,7 +28,9 @@ static Suite *(*const suites[])(void) = {
     parts_suite,
     merge_suite,
     hostile_suite,
+    probe_suite,
     scale_suite,
+    net_suite,
     pool_suite,
     serf_messages_suite,
     serf_tables_suite,
