@@ -598,17 +598,49 @@ START_TEST(a_change_waits_for_the_terms_first_commit)
     struct bench bench;
 
     setup_three(&bench);
+    /* The old configuration is committed, by the leader before. */
+    append(&bench, "s1", 2, 3, 1, NULL, 0, 3);
+    persist(&bench);
     become_leader(&bench);
     persist(&bench);
     strcpy(event.u.server.id, "s2");
-    /* The configuration itself is of an earlier term: not known committed. */
-    ck_assert_int_lt(step(&bench, &event), 0);
+    ck_assert_int_eq(step(&bench, &event), RAFT_EBUSY);
     ck_assert_uint_eq(raft_last_index(bench.core), 4);
     ack(&bench, "s1", 4, 0);
     ck_assert_int_eq(step(&bench, &event), 0);
     now = raft_current_configuration(bench.core, NULL);
     ck_assert_uint_eq(now->server_count, 2); /* in force from appending on */
     ck_assert_int_eq(step(&bench, &event), RAFT_ECHANGE);
+    teardown(&bench);
+}
+END_TEST
+
+/* Section 7: the configuration is a part of the snapshot, and all of a log
+ * that contradicts it goes, on the disk too. */
+START_TEST(an_installed_snapshot_brings_log_and_configuration)
+{
+    struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_INSTALLED};
+    struct raft_configuration configuration = {.server_count = 2};
+    const struct raft_configuration *now;
+    struct bench bench;
+    raft_index at;
+
+    strcpy(configuration.servers[0].id, "s0");
+    strcpy(configuration.servers[1].id, "s7");
+    setup_three(&bench);
+    event.u.snapshot.index = 50;
+    event.u.snapshot.term = 1;
+    event.u.snapshot.configuration_index = 33;
+    event.u.snapshot.configuration = &configuration;
+    ck_assert_int_eq(step(&bench, &event), 0);
+    now = raft_current_configuration(bench.core, &at);
+    ck_assert_uint_eq(at, 33);
+    ck_assert_uint_eq(now->server_count, 2);
+    ck_assert_str_eq(now->servers[1].id, "s7");
+    ck_assert_uint_eq(raft_first_index(bench.core), 51);
+    ck_assert_uint_eq(raft_last_index(bench.core), 50);
+    ck_assert_uint_eq(raft_commit_index(bench.core), 50);
+    ck_assert_uint_eq(bench.update.truncate_from, 51);
     teardown(&bench);
 }
 END_TEST
@@ -669,6 +701,7 @@ Suite *core_suite(void)
     tcase_add_test(tcase, a_leader_with_a_stalled_disk_steps_down);
     tcase_add_test(tcase, a_read_waits_for_the_noop_and_a_majority);
     tcase_add_test(tcase, a_change_waits_for_the_terms_first_commit);
+    tcase_add_test(tcase, an_installed_snapshot_brings_log_and_configuration);
     tcase_add_test(tcase, a_window_bounds_what_a_follower_is_sent);
     suite_add_tcase(suite, tcase);
     return suite;

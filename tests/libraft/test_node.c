@@ -399,6 +399,107 @@ START_TEST(strangers_and_far_terms_are_refused)
 }
 END_TEST
 
+START_TEST(who_is_far_behind_gets_a_snapshot)
+{
+    struct cluster *cluster = cluster_new_with(18, 3, 3, 50);
+    struct raft_status status;
+    unsigned away;
+
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    away = ((unsigned)cluster_leader(cluster) + 1) % 3;
+    cluster_crash(cluster, away);
+    ck_assert(cluster_commit(cluster, 400, 30000));
+    cluster_run_ms(cluster, 1000);
+    raft_node_status(
+        cluster->servers[(unsigned)cluster_leader(cluster)].node, &status);
+    ck_assert_uint_gt(status.first_index, 100); /* the log was compacted */
+    cluster_start(cluster, away);
+    ck_assert(cluster_run_until_converged(cluster, 20000));
+    ck_assert_uint_gt(cluster->counts.restores, 0);
+    ck_assert_uint_eq(cluster->servers[away].state_count, 410);
+    /* And it comes back from its own disk. */
+    cluster_crash(cluster, away);
+    cluster_start(cluster, away);
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    ck_assert(cluster_run_until_converged(cluster, 20000));
+    cluster_free(cluster);
+}
+END_TEST
+
+static void wish_done(void *arg, int status)
+{
+    *(int *)arg = status;
+}
+
+START_TEST(servers_join_and_leave_one_at_a_time)
+{
+    struct cluster *cluster = cluster_new_with(19, 4, 3, 50);
+    const struct raft_configuration *now;
+    struct raft_server server;
+    struct raft_node *leader;
+    int status = 1, other = 1;
+    unsigned first;
+
+    ck_assert(cluster_commit(cluster, 200, 20000));
+    first = (unsigned)cluster_leader(cluster);
+    leader = cluster->servers[first].node;
+    cluster_server_entry(cluster, 3, RAFT_VOTER, &server);
+    ck_assert_int_eq(raft_node_add_server(leader, &server, wish_done, &status),
+                     0);
+    ck_assert_int_eq(
+        raft_node_remove_server(leader, "s0", wish_done, &other),
+        RAFT_ECHANGE);
+    ck_assert_int_eq(status, 1);
+    cluster_run_ms(cluster, 5000);
+    ck_assert_int_eq(status, 0);
+    now = raft_node_configuration(cluster->servers[3].node);
+    ck_assert_uint_eq(now->server_count, 4);
+    ck_assert_int_eq(raft_configuration_find(now, "s3")->suffrage, RAFT_VOTER);
+    ck_assert(cluster_run_until_converged(cluster, 5000));
+
+    /* The leader removes itself, and another one leads. */
+    status = 1;
+    ck_assert_int_eq(
+        raft_node_remove_server(leader, cluster->servers[first].id, wish_done,
+                                &status),
+        0);
+    cluster_run_ms(cluster, 10000);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_ne(cluster_leader(cluster), (int)first);
+    cluster_crash(cluster, first);
+    ck_assert(cluster_commit(cluster, 50, 20000));
+    ck_assert(cluster_run_until_converged(cluster, 5000));
+    cluster_free(cluster);
+}
+END_TEST
+
+START_TEST(leadership_goes_to_whom_it_is_handed)
+{
+    struct cluster *cluster = cluster_new(20, 3, 3);
+    unsigned old, target;
+    uint64_t began;
+    int status = 1;
+
+    ck_assert(cluster_commit(cluster, 50, 20000));
+    old = (unsigned)cluster_leader(cluster);
+    target = (old + 2) % 3;
+    began = base_sim_now_ns(cluster->sim);
+    ck_assert_int_eq(raft_node_transfer(cluster->servers[old].node,
+                                        cluster->servers[target].id,
+                                        wish_done, &status),
+                     0);
+    while (cluster_leader(cluster) != (int)target &&
+           base_sim_now_ns(cluster->sim) < began + 500000000u)
+        cluster_run_ms(cluster, 5);
+    /* Far below an election timeout. */
+    ck_assert_int_eq(cluster_leader(cluster), (int)target);
+    cluster_run_ms(cluster, 100);
+    ck_assert_int_eq(status, 0);
+    ck_assert(cluster_commit(cluster, 10, 5000));
+    cluster_free(cluster);
+}
+END_TEST
+
 /* Random faults, all invariants after every event, then quiet: it must
  * converge. `make sim` runs thousands of these. */
 START_TEST(random_faults_break_no_invariant)
@@ -469,6 +570,9 @@ Suite *node_suite(void)
     tcase_add_test(tcase, a_callback_may_free_the_node);
     tcase_add_test(tcase, hostile_bytes_are_refused);
     tcase_add_test(tcase, strangers_and_far_terms_are_refused);
+    tcase_add_test(tcase, who_is_far_behind_gets_a_snapshot);
+    tcase_add_test(tcase, servers_join_and_leave_one_at_a_time);
+    tcase_add_test(tcase, leadership_goes_to_whom_it_is_handed);
     tcase_add_loop_test(tcase, random_faults_break_no_invariant, 0, 10);
     suite_add_tcase(suite, tcase);
     return suite;
