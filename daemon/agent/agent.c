@@ -23,6 +23,7 @@
 #include "agent/joins.h"
 #include "agent/local_state.h"
 #include "agent/node_id.h"
+#include "agent/pool_files.h"
 #include "agent/stable_files.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -45,7 +46,7 @@ struct agent {
     pthread_t gossip_thread;
     bool gossip_runs;
     struct rpc_tls *main_tls, *gossip_tls;
-    struct gossip_keyring *lan_keyring, *wan_keyring;
+    struct pool_files lan_files, wan_files;
     char node_id[NODE_ID_TEXT];
     struct stable_files *stable;
     struct server *server;
@@ -261,20 +262,16 @@ static int make_tls(struct agent *agent, char **why)
     return 0;
 }
 
-/* A keyring a pool: they belong to the gossip loop, and rotate on their own. */
-static int make_keyrings(struct agent *agent, char **why)
+/* Keyrings belong to the gossip loop, and rotate on their own. */
+static int make_pool_files(struct agent *agent, char **why)
 {
-    struct gossip_key key;
+    const struct config *config = agent->config;
 
-    if (agent->config->encrypt == NULL)
-        return 0;
-    if (gossip_key_parse(&key, agent->config->encrypt) != 0)
-        return fail(why, "encrypt: the key must be base64 of 16, 24 or 32 "
-                         "bytes (isthmus keygen makes one)");
-    agent->lan_keyring = gossip_keyring_new();
-    agent->wan_keyring = gossip_keyring_new();
-    gossip_keyring_add(agent->lan_keyring, key.bytes, key.len);
-    gossip_keyring_add(agent->wan_keyring, key.bytes, key.len);
+    if (pool_files_open(&agent->lan_files, &agent->log, config->data_dir,
+                        "local", config->encrypt, why) != 0 ||
+        pool_files_open(&agent->wan_files, &agent->log, config->data_dir,
+                        "remote", config->encrypt, why) != 0)
+        return fail(why, "the pools' files cannot be opened");
     return 0;
 }
 
@@ -327,8 +324,12 @@ static int make_server(struct agent *agent, char **why)
         .serf_lan_port = config->ports.serf_lan,
         .serf_wan_port = config->ports.serf_wan,
         .bootstrap_expect = config->bootstrap_expect,
-        .lan_keyring = agent->lan_keyring,
-        .wan_keyring = agent->wan_keyring,
+        .lan_keyring = agent->lan_files.keyring,
+        .wan_keyring = agent->wan_files.keyring,
+        .lan_snapshot = agent->lan_files.snapshot,
+        .wan_snapshot = agent->wan_files.snapshot,
+        .lan_keyring_path = agent->lan_files.keyring_path,
+        .wan_keyring_path = agent->wan_files.keyring_path,
         .lan_params = pool_params(config, &gossip_params_lan),
         .wan_params = pool_params(config, &gossip_params_wan),
         .federation = config->federation,
@@ -447,7 +448,7 @@ static int start(struct agent *agent, char **why)
         node_id_load(agent->config->data_dir, agent->config->node_id,
                      agent->node_id, why) != 0 ||
         make_loops(agent, why) != 0 || make_tls(agent, why) != 0 ||
-        make_keyrings(agent, why) != 0 || make_server(agent, why) != 0)
+        make_pool_files(agent, why) != 0 || make_server(agent, why) != 0)
         return -1;
     base_timer_init(&agent->leave_timer, base_loop_env(agent->main), "leave",
                     on_leave_timer, agent);
@@ -488,10 +489,8 @@ static void finish(struct agent *agent)
     joins_free(agent->joins);
     server_free(agent->server);
     stable_files_free(agent->stable);
-    if (agent->lan_keyring)
-        gossip_keyring_free(agent->lan_keyring);
-    if (agent->wan_keyring)
-        gossip_keyring_free(agent->wan_keyring);
+    pool_files_close(&agent->lan_files);
+    pool_files_close(&agent->wan_files);
     if (agent->main_tls)
         rpc_tls_free(agent->main_tls);
     if (agent->gossip_tls)

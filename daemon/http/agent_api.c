@@ -122,11 +122,11 @@ static void on_forced(void *arg, int status)
                        gossip_strerror(status));
 }
 
-static bool is_member(const struct web_request *request)
+static bool is_member(const struct web_request *request, bool wan)
 {
     size_t count, i;
     const struct member *const *members =
-        server_members(request->agent->server, false, &count);
+        server_members(request->agent->server, wan, &count);
 
     for (i = 0; i < count; i++)
         if (strcmp(members[i]->name, request->name) == 0)
@@ -137,17 +137,17 @@ static bool is_member(const struct web_request *request)
 void agent_force_leave(struct web_request *request)
 {
     struct web_ticket *ticket;
-    bool prune;
+    bool prune, wan;
     int rv;
 
-    if (!web_bool(request, "prune", &prune))
+    if (!web_bool(request, "prune", &prune) || !web_bool(request, "wan", &wan))
         return;
-    if (!is_member(request)) {
+    if (!is_member(request, wan)) {
         web_reply_text(request, 404, "no member is named %s", request->name);
         return;
     }
     ticket = web_ticket_new(request);
-    rv = server_force_leave(request->agent->server, request->name, prune,
+    rv = server_force_leave(request->agent->server, wan, request->name, prune,
                             on_forced, ticket);
     if (rv != 0)
         on_forced(ticket, rv);

@@ -51,6 +51,10 @@ struct server {
 
     void (*changed)(void *ctx);
     void *changed_ctx;
+
+    struct event_log events; /* of the LAN pool */
+    void (*heard)(void *ctx);
+    void *heard_ctx;
 };
 
 /** Tells server_on_change()'s listener. */
@@ -71,6 +75,9 @@ void replicate_method(struct server *server);
  * again later anyway. */
 void server_propose(struct server *server, enum fsm_command command,
                     const void *message);
+
+/* operate.c */
+void operate_event(void *ctx, const struct gossip_event *event);
 
 /* flood_join.c */
 void flood_join_start(struct server *server);

@@ -8,25 +8,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "server/mail.h"
+#include "gossip/error.h"
+#include "server/pool_private.h"
 
 #define RESYNC_RETRY_MS 100u
-
-struct pool {
-    struct pool_config config;
-    struct base_env *main;
-    struct base_env *gossip;
-    struct mailbox mail;
-
-    /* gossip loop */
-    struct gossip_serf *serf;
-    bool resync; /* an event was lost: post the whole list */
-    struct base_timer resync_timer;
-
-    /* main loop */
-    struct member **members; /* sorted by name */
-    size_t count;
-};
 
 /* ---- the mirror (main loop) ----------------------------------------------- */
 
@@ -278,8 +263,10 @@ static void on_event(void *ctx, const struct gossip_event *event)
 {
     struct pool *pool = ctx;
 
-    if (event->kind == GOSSIP_EVENT_QUERY)
+    if (event->kind == GOSSIP_EVENT_QUERY) {
+        pool_answer(pool, event);
         return;
+    }
     if (pool->resync && event->kind != GOSSIP_EVENT_USER)
         return; /* the whole list will say it */
     if (crossing_send(cross(pool, event)))
@@ -288,153 +275,6 @@ static void on_event(void *ctx, const struct gossip_event *event)
         pool->resync = true;
         base_timer_start_ms(&pool->resync_timer, RESYNC_RETRY_MS);
     }
-}
-
-/* ---- commands, main loop to gossip loop and back -------------------------- */
-
-enum command_kind { COMMAND_JOIN, COMMAND_LEAVE, COMMAND_FORCE_LEAVE };
-
-struct command {
-    struct mail mail;
-    struct pool *pool;
-    enum command_kind kind;
-    char **texts;
-    size_t text_count;
-    bool prune;
-    int status;
-    size_t joined;
-    pool_join_fn on_join;
-    pool_done_fn on_done;
-    void *arg;
-};
-
-static void command_free(struct mail *mail)
-{
-    struct command *command = (struct command *)mail;
-    size_t i;
-
-    for (i = 0; i < command->text_count; i++)
-        base_free(command->texts[i]);
-    base_free(command->texts);
-    base_free(command);
-}
-
-static void on_command_over(struct mail *mail)
-{
-    struct command *command = (struct command *)mail;
-
-    mail_end(mail);
-    if (command->on_join)
-        command->on_join(command->arg, command->status, command->joined);
-    else if (command->on_done)
-        command->on_done(command->arg, command->status);
-    command_free(mail);
-}
-
-/* Gossip loop: the result goes home. A full queue ends it unheard: whoever
- * asked has a deadline of its own. */
-static void command_over(struct command *command, int status, size_t joined)
-{
-    command->status = status;
-    command->joined = joined;
-    if (mail_send(&command->mail, command->pool->main, on_command_over) == 0)
-        return;
-    mail_end(&command->mail);
-    command_free(&command->mail);
-}
-
-static void on_joined(void *arg, int status, size_t joined)
-{
-    command_over(arg, status, joined);
-}
-
-static void on_done(void *arg, int status)
-{
-    command_over(arg, status, 0);
-}
-
-static void on_command(struct mail *mail)
-{
-    struct command *command = (struct command *)mail;
-    struct pool *pool = command->pool;
-    int rv = 0;
-
-    switch (command->kind) {
-    case COMMAND_JOIN:
-        rv = gossip_serf_join(pool->serf,
-                              (const char *const *)command->texts,
-                              command->text_count, pool->config.default_port,
-                              false, on_joined, command);
-        break;
-    case COMMAND_LEAVE:
-        rv = gossip_serf_leave(pool->serf, on_done, command);
-        break;
-    case COMMAND_FORCE_LEAVE:
-        rv = gossip_serf_force_leave(pool->serf, command->texts[0],
-                                     command->prune, on_done, command);
-        break;
-    }
-    if (rv != 0)
-        command_over(command, rv, 0);
-}
-
-static struct command *command_new(struct pool *pool, enum command_kind kind,
-                                   const char *const *texts, size_t count)
-{
-    struct command *command;
-    size_t i;
-
-    BASE_NEW(command);
-    command->pool = pool;
-    command->kind = kind;
-    command->texts = base_calloc(count + 1, sizeof(char *));
-    command->text_count = count;
-    for (i = 0; i < count; i++)
-        command->texts[i] = base_strdup(texts[i]);
-    mail_open(&pool->mail, &command->mail, command_free);
-    return command;
-}
-
-static int command_send(struct command *command)
-{
-    int rv = mail_send(&command->mail, command->pool->gossip, on_command);
-
-    if (rv != 0) {
-        mail_end(&command->mail);
-        command_free(&command->mail);
-    }
-    return rv;
-}
-
-int pool_join(struct pool *pool, const char *const *targets, size_t count,
-              pool_join_fn done, void *arg)
-{
-    struct command *command = command_new(pool, COMMAND_JOIN, targets, count);
-
-    command->on_join = done;
-    command->arg = arg;
-    return command_send(command);
-}
-
-int pool_leave(struct pool *pool, pool_done_fn done, void *arg)
-{
-    struct command *command = command_new(pool, COMMAND_LEAVE, NULL, 0);
-
-    command->on_done = done;
-    command->arg = arg;
-    return command_send(command);
-}
-
-int pool_force_leave(struct pool *pool, const char *name, bool prune,
-                     pool_done_fn done, void *arg)
-{
-    struct command *command =
-        command_new(pool, COMMAND_FORCE_LEAVE, &name, 1);
-
-    command->prune = prune;
-    command->on_done = done;
-    command->arg = arg;
-    return command_send(command);
 }
 
 /* ---- who may come in (gossip loop) ---------------------------------------- */
@@ -468,6 +308,7 @@ int pool_new(const struct pool_config *config, struct pool **out)
     pool->config = *config;
     pool->main = config->main;
     pool->gossip = config->gossip;
+    pool->build = base_strdup(config->build ? config->build : "");
     pool->config.serf.on_event = on_event;
     pool->config.serf.on_merge = on_merge;
     pool->config.serf.on_alive = on_alive;
@@ -478,6 +319,7 @@ int pool_new(const struct pool_config *config, struct pool **out)
     rv = gossip_serf_new(pool->gossip, &pool->config.serf, &pool->serf);
     if (rv != 0) {
         mailbox_close(&pool->mail);
+        base_free(pool->build);
         base_free(pool);
         return rv;
     }
@@ -492,7 +334,9 @@ void pool_free(struct pool *pool)
     base_timer_stop(&pool->resync_timer);
     gossip_serf_free(pool->serf);
     mailbox_close(&pool->mail);
+    pool_queries_close(pool);
     mirror_clear(pool);
+    base_free(pool->build);
     base_free(pool);
 }
 

@@ -133,7 +133,7 @@ static void on_primary_ready(void *ctx)
 
 static const char *copy(const char *text)
 {
-    return base_strdup(text);
+    return text ? base_strdup(text) : NULL;
 }
 
 static void copy_strings(struct server_config *config)
@@ -144,6 +144,10 @@ static void copy_strings(struct server_config *config)
     config->primary_datacenter = copy(config->primary_datacenter);
     config->domain = copy(config->domain);
     config->build = copy(config->build);
+    config->lan_snapshot = copy(config->lan_snapshot);
+    config->wan_snapshot = copy(config->wan_snapshot);
+    config->lan_keyring_path = copy(config->lan_keyring_path);
+    config->wan_keyring_path = copy(config->wan_keyring_path);
 }
 
 static void free_strings(struct server_config *config)
@@ -154,6 +158,10 @@ static void free_strings(struct server_config *config)
     base_free((char *)config->primary_datacenter);
     base_free((char *)config->domain);
     base_free((char *)config->build);
+    base_free((char *)config->lan_snapshot);
+    base_free((char *)config->wan_snapshot);
+    base_free((char *)config->lan_keyring_path);
+    base_free((char *)config->wan_keyring_path);
 }
 
 static const struct rpc_secure *secure_of(const struct server_loop *loop)
@@ -312,6 +320,8 @@ static int make_lan(struct server *server)
         .gossip = config->gossip.env,
         .default_port = config->serf_lan_port,
         .on_member = on_lan_member,
+        .on_user = operate_event,
+        .build = config->build,
         .ctx = server,
         .serf = {.name = config->node,
                  .advertise = config->advertise_ip,
@@ -319,6 +329,8 @@ static int make_lan(struct server *server)
                  .keyring = config->lan_keyring,
                  .transport = gossip_net_transport_ops(server->lan_net),
                  .subsystem = "gossip.lan",
+                 .snapshot_path = config->lan_snapshot,
+                 .keyring_path = config->lan_keyring_path,
                  .rejoin_after_leave = config->rejoin_after_leave},
     };
     int rv;
@@ -345,6 +357,7 @@ static int make_wan(struct server *server)
         .gossip = config->gossip.env,
         .default_port = config->serf_wan_port,
         .on_member = on_wan_member,
+        .build = config->build,
         .ctx = server,
         .serf = {.name = name,
                  .advertise = config->advertise_wan_ip,
@@ -353,6 +366,8 @@ static int make_wan(struct server *server)
                  .transport = wan_side_transport(server->wan_side),
                  .require_node_names = config->federation,
                  .subsystem = "gossip.wan",
+                 .snapshot_path = config->wan_snapshot,
+                 .keyring_path = config->wan_keyring_path,
                  .rejoin_after_leave = config->rejoin_after_leave},
     };
     int rv;
@@ -523,6 +538,7 @@ void server_free(struct server *server)
     wan_side_free(server->wan_side);
     fedstate_picker_free(server->picker);
     fsm_close(&server->fsm);
+    event_log_close(&server->events);
     if (server->config.storage)
         server->config.storage->ops->close(server->config.storage);
     free_strings(&server->config);
@@ -552,12 +568,6 @@ int server_join(struct server *server, bool wan, const char *const *targets,
 {
     return pool_join(wan ? server->wan : server->lan, targets, count, done,
                      arg);
-}
-
-int server_force_leave(struct server *server, const char *name, bool prune,
-                       void (*done)(void *arg, int status), void *arg)
-{
-    return pool_force_leave(server->lan, name, prune, done, arg);
 }
 
 struct leaving {

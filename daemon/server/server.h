@@ -20,7 +20,9 @@
 #include "raft/node.h"
 #include "rpc/server.h"
 #include "rpc/secure.h"
+#include "server/event_log.h"
 #include "server/member.h"
+#include "server/pool.h"
 
 struct server;
 
@@ -71,6 +73,10 @@ struct server_config {
     struct gossip_keyring *lan_keyring; /* NULL: plain */
     struct gossip_keyring *wan_keyring;
     struct gossip_params lan_params, wan_params;
+    /** Files of the pools: serf's snapshots, and where key operations of the
+     * pool are kept. NULL: none. */
+    const char *lan_snapshot, *wan_snapshot;
+    const char *lan_keyring_path, *wan_keyring_path;
     bool federation;                /* through mesh gateways */
     bool verify_incoming, verify_server_hostname;
     bool disable_primary_fallback, wan_allow_foreign;
@@ -108,8 +114,31 @@ int server_join(struct server *server, bool wan, const char *const *targets,
 /** Leaves both pools, the WAN first; done comes when the goodbyes are out. */
 int server_leave(struct server *server, void (*done)(void *arg, int status),
                  void *arg);
-int server_force_leave(struct server *server, const char *name, bool prune,
-                       void (*done)(void *arg, int status), void *arg);
+int server_force_leave(struct server *server, bool wan, const char *name,
+                       bool prune, void (*done)(void *arg, int status),
+                       void *arg);
+
+/* Operations on a pool (server/pool.h), for whoever operates this server. */
+
+/** Fires a user event in the LAN pool. */
+int server_user_event(struct server *server, const char *name,
+                      const void *payload, size_t len, pool_event_fn done,
+                      void *arg);
+/** What the LAN pool was told, this server included. */
+const struct event_log *server_events(const struct server *server);
+/** Calls heard(ctx) after each user event. One listener. */
+void server_on_event(struct server *server, void (*heard)(void *ctx),
+                     void *ctx);
+int server_coordinates(struct server *server, bool wan,
+                       pool_coordinates_fn done, void *arg);
+int server_key(struct server *server, bool wan,
+               enum gossip_key_operation operation, const char *key,
+               uint8_t relay_factor, pool_key_fn done, void *arg);
+int server_query(struct server *server, bool wan, const char *name,
+                 const void *payload, size_t len,
+                 const struct gossip_query_params *params,
+                 const struct pool_query_events *events, void *arg,
+                 struct pool_query **out);
 
 /** Members as the main loop knows them, sorted by name; borrowed until the
  * loop runs again. */
