@@ -257,6 +257,23 @@ START_TEST(one_vote_a_term)
 }
 END_TEST
 
+/* Also where the term itself was already written. */
+START_TEST(a_vote_in_a_known_term_is_written)
+{
+    static const raft_term terms[] = {1, 1, 1};
+    struct raft_message request = vote_request("s2", 4, 3, 1);
+    struct bench bench;
+
+    setup_log(&bench, 3, 4, "", terms, 3);
+    receive(&bench, &request);
+    ck_assert(only_after(&bench)->u.vote_reply.granted);
+    ck_assert(bench.update.set_vote);
+    ck_assert_str_eq(bench.update.voted_for, "s2");
+    ck_assert_uint_eq(bench.update.after_id, bench.update.write_id);
+    teardown(&bench);
+}
+END_TEST
+
 START_TEST(a_vote_outlives_a_restart)
 {
     static const raft_term terms[] = {1, 1, 1};
@@ -452,6 +469,23 @@ START_TEST(what_was_cut_meanwhile_is_not_durable)
     persist(&bench);
     ck_assert_uint_eq(raft_durable_index(bench.core), 4);
     ck_assert_uint_eq(only_after(&bench)->u.append_reply.match, 4);
+    teardown(&bench);
+}
+END_TEST
+
+/* A heartbeat is answered while the disk is busy: with what it has. */
+START_TEST(a_heartbeat_acknowledges_what_is_durable)
+{
+    static const raft_term fresh[] = {2, 2};
+    struct bench bench;
+
+    setup_three(&bench);
+    append(&bench, "s1", 2, 3, 1, fresh, 2, 0);
+    ck_assert_uint_eq(bench.update.after_count, 0);
+    append(&bench, "s1", 2, 5, 2, NULL, 0, 0);
+    ck_assert_uint_eq(only_after(&bench)->u.append_reply.match, 3);
+    persist(&bench);
+    ck_assert_uint_eq(only_after(&bench)->u.append_reply.match, 5);
     teardown(&bench);
 }
 END_TEST
@@ -681,6 +715,7 @@ Suite *core_suite(void)
     tcase_add_loop_test(tcase, votes_go_to_logs_that_lack_nothing, 0,
                         (int)BASE_COUNT_OF(logs));
     tcase_add_test(tcase, one_vote_a_term);
+    tcase_add_test(tcase, a_vote_in_a_known_term_is_written);
     tcase_add_test(tcase, a_vote_outlives_a_restart);
     tcase_add_test(tcase, a_pre_vote_changes_nothing);
     tcase_add_test(tcase,
@@ -692,6 +727,7 @@ Suite *core_suite(void)
                         (int)BASE_COUNT_OF(appends));
     tcase_add_test(tcase, a_stale_leader_hears_the_newer_term);
     tcase_add_test(tcase, what_was_cut_meanwhile_is_not_durable);
+    tcase_add_test(tcase, a_heartbeat_acknowledges_what_is_durable);
     tcase_add_test(tcase, a_follower_applies_only_what_is_durable_here);
     tcase_add_test(
         tcase, a_new_leader_appends_a_noop_and_sends_it_before_its_disk_has_it);
