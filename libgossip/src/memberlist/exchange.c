@@ -115,6 +115,9 @@ void ml_exchange_end(struct ml_exchange *exchange, int status)
 
     base_env_trace(exchange->ml->env, "gossip", "%s stream with %s ends %d",
                    exchange->ml->name, exchange->name, status);
+    if (exchange->role == ML_ROLE_PUSH_PULL)
+        ml_report_push_pull(exchange->ml, exchange->name, &exchange->addr,
+                            status);
     ml_exchange_free(exchange);
     if (done != NULL)
         done(arg, status);

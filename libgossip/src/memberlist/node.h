@@ -178,7 +178,12 @@ static inline uint32_t ml_next_seq_no(struct gossip_memberlist *ml)
     return ++ml->seq_no;
 }
 
-/* awareness.c and report.c: drops and traces. */
+/* report.c */
+void ml_report_gauges(struct gossip_memberlist *ml);
+/** An exchange that we began is over: failures of streams are no failures of
+ * nodes, but they are seen (gossip.md 9.23). */
+void ml_report_push_pull(struct gossip_memberlist *ml, const char *name,
+                         const struct base_addr *addr, int status);
 void ml_awareness_apply(struct gossip_memberlist *ml, int delta);
 /** Counts it, and logs at a bounded rate. from and what may be NULL. */
 void ml_drop(struct gossip_memberlist *ml, enum ml_drop reason,

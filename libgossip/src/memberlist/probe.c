@@ -213,6 +213,7 @@ static void on_tick(void *arg)
     struct ml_member *member;
 
     base_timer_start_ms(&probe->tick, ml->params.probe_interval_ms);
+    ml_report_gauges(ml);
     if (probe->running && base_env_now_ns(ml->env) >= probe->deadline_ns)
         expire(ml); /* its own timer is due right now as well */
     if (probe->running)

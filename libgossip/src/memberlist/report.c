@@ -32,6 +32,42 @@ void ml_drop(struct gossip_memberlist *ml, enum ml_drop reason,
              kv_addr("from", from == NULL ? &nowhere : from));
 }
 
+static void set_gauge(struct gossip_memberlist *ml, const char *name,
+                      size_t value)
+{
+    base_gauge_set(base_metrics_gauge(ml->env->metrics, name, "pool",
+                                      ml->subsystem),
+                   (int64_t)value);
+}
+
+void ml_report_gauges(struct gossip_memberlist *ml)
+{
+    if (ml->env->metrics == NULL || ml->subsystem == NULL)
+        return;
+    set_gauge(ml, "isthmus.memberlist.members", ml->members.count);
+    set_gauge(ml, "isthmus.memberlist.alive", ml->members.alive_count);
+    set_gauge(ml, "isthmus.memberlist.health", ml->score);
+    set_gauge(ml, "isthmus.memberlist.broadcasts",
+              gossip_broadcasts_count(ml->broadcasts));
+    set_gauge(ml, "isthmus.memberlist.inbox", ml_inbox_count(&ml->inbox));
+    set_gauge(ml, "isthmus.memberlist.streams",
+              ml->streams_in + ml->streams_out);
+}
+
+void ml_report_push_pull(struct gossip_memberlist *ml, const char *name,
+                         const struct base_addr *addr, int status)
+{
+    base_counter_add(base_metrics_counter(ml->env->metrics,
+                                          "isthmus.memberlist.push_pulls",
+                                          "result",
+                                          status == 0 ? "ok" : "failed"),
+                     1);
+    if (status < 0)
+        base_log(&ml->log, BASE_LOG_WARN, "push/pull failed",
+                 kv_str("node", name), kv_addr("addr", addr),
+                 kv_str("error", gossip_strerror(status)));
+}
+
 /* The score says how much to trust our own failed probes: Lifeguard,
  * LHA-Probe; gossip.md 2.3. */
 void ml_awareness_apply(struct gossip_memberlist *ml, int delta)
