@@ -55,6 +55,8 @@ struct server {
     struct event_log events; /* of the LAN pool */
     void (*heard)(void *ctx);
     void *heard_ctx;
+    void (*left)(void *arg, int status); /* a leave under way */
+    void *left_arg;
 };
 
 /** Tells server_on_change()'s listener. */

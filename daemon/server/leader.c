@@ -172,5 +172,4 @@ void leader_close(struct server *server)
 {
     if (server->leader.active)
         leader_lost(server);
-    primary_link_close(&server->leader.link);
 }

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/pb.h"
 #include "gossip/net_transport.h"
 #include "server/forward.h"
@@ -522,9 +523,11 @@ void server_free(struct server *server)
         birth_close(server);
     }
     forward_close(server);
-    read_close(server);
+    /* Raft tells whoever waits for it that it stops, so they go after it. */
     if (server->raft)
         raft_node_free(server->raft);
+    read_close(server);
+    primary_link_close(&server->leader.link);
     if (server->raft_link)
         raft_link_free(server->raft_link);
     if (server->rpc)
@@ -570,47 +573,39 @@ int server_join(struct server *server, bool wan, const char *const *targets,
                      arg);
 }
 
-struct leaving {
-    struct server *server;
-    void (*done)(void *arg, int status);
-    void *arg;
-};
-
 static void on_left_lan(void *arg, int status)
 {
-    struct leaving *leaving = arg;
-    void (*done)(void *, int) = leaving->done;
-    void *done_arg = leaving->arg;
+    struct server *server = arg;
+    void (*done)(void *, int) = server->left;
 
-    base_free(leaving);
-    done(done_arg, status);
+    server->left = NULL;
+    done(server->left_arg, status);
 }
 
 static void on_left_wan(void *arg, int status)
 {
-    struct leaving *leaving = arg;
+    struct server *server = arg;
 
     if (status != 0)
-        base_log(&leaving->server->log, BASE_LOG_WARN, "WAN leave",
+        base_log(&server->log, BASE_LOG_WARN, "WAN leave",
                  kv_str("error", server_strerror(status)));
-    status = pool_leave(leaving->server->lan, on_left_lan, leaving);
+    status = pool_leave(server->lan, on_left_lan, server);
     if (status != 0)
-        on_left_lan(leaving, status);
+        on_left_lan(server, status);
 }
 
 int server_leave(struct server *server, void (*done)(void *arg, int status),
                  void *arg)
 {
-    struct leaving *leaving;
     int rv;
 
-    BASE_NEW(leaving);
-    leaving->server = server;
-    leaving->done = done;
-    leaving->arg = arg;
-    rv = pool_leave(server->wan, on_left_wan, leaving);
-    if (rv != 0)
-        base_free(leaving);
+    if (server->left)
+        return BASE_EEXIST;
+    rv = pool_leave(server->wan, on_left_wan, server);
+    if (rv == 0) {
+        server->left = done;
+        server->left_arg = arg;
+    }
     return rv;
 }
 

@@ -111,7 +111,8 @@ typedef void (*server_join_fn)(void *arg, int status, size_t joined);
 /** Joins a pool by targets, [name "/"] host [":" port]. */
 int server_join(struct server *server, bool wan, const char *const *targets,
                 size_t count, server_join_fn done, void *arg);
-/** Leaves both pools, the WAN first; done comes when the goodbyes are out. */
+/** Leaves both pools, the WAN first; done comes when the goodbyes are out.
+ * BASE_EEXIST while an earlier leave is under way. */
 int server_leave(struct server *server, void (*done)(void *arg, int status),
                  void *arg);
 int server_force_leave(struct server *server, bool wan, const char *name,
