@@ -70,7 +70,7 @@ static void on_cancel(void *arg)
     reading_fail(reading, RPC_ECANCELLED, "cancelled");
 }
 
-static void reading_run(struct reading *reading);
+static void reading_begin(struct reading *reading);
 
 static void fill_meta(struct server *server, Server__QueryReply *reply)
 {
@@ -109,7 +109,7 @@ static void on_watch(void *arg, enum watch_wake why)
     if (why == WATCH_LEADER_LOST)
         reading_fail(reading, RPC_ENOLEADER, FORWARD_NO_LEADER);
     else
-        reading_run(reading);
+        reading_begin(reading);
 }
 
 static void on_wait(void *arg, enum fedstate_wake why)
@@ -120,21 +120,21 @@ static void on_wait(void *arg, enum fedstate_wake why)
     if (why == FEDSTATE_WAKE_LEADER_LOST)
         reading_fail(reading, RPC_ENOLEADER, FORWARD_NO_LEADER);
     else
-        reading_run(reading);
+        reading_begin(reading);
 }
 
 static int reading_wait(struct reading *reading, uint32_t left_ms)
 {
     struct server *server = reading->server;
-    bool default_mode = reading->query->mode == SERVER__QUERY__MODE__DEFAULT;
+    bool ends_with_lead = reading->query->mode != SERVER__QUERY__MODE__STALE;
 
     if (reading->view->table == VIEW_FEDERATION)
         return fedstate_store_wait(
             server->fsm.store,
             reading->view->one_state ? reading->query->name : NULL,
-            reading->query->min_index, left_ms, default_mode, on_wait, reading,
+            reading->query->min_index, left_ms, ends_with_lead, on_wait, reading,
             &reading->wait);
-    return watch_add(&server->fsm.catalog.watches, left_ms, default_mode,
+    return watch_add(&server->fsm.catalog.watches, left_ms, ends_with_lead,
                      on_watch, reading, &reading->watch);
 }
 
@@ -168,6 +168,22 @@ static void on_barrier(void *arg, int status)
         reading_run(reading);
 }
 
+/* A consistent read asks the quorum anew after each wait: what was confirmed
+ * before it says nothing of the answer that is given now. */
+static void reading_begin(struct reading *reading)
+{
+    if (reading->query->mode != SERVER__QUERY__MODE__CONSISTENT) {
+        reading_run(reading);
+        return;
+    }
+    reading->barrier = true;
+    if (raft_node_read_barrier(reading->server->raft, on_barrier, reading) !=
+        0) {
+        reading->barrier = false;
+        reading_fail(reading, RPC_ENOLEADER, FORWARD_NO_LEADER);
+    }
+}
+
 static uint64_t deadline_of(struct server *server, const Server__Query *query)
 {
     uint32_t wait_ms = query->max_wait_ms ? query->max_wait_ms
@@ -184,7 +200,6 @@ static void reading_start(struct server *server, const struct view *view,
                           struct rpc_call *call, Server__Query *query)
 {
     struct reading *reading;
-    int rv;
 
     BASE_NEW(reading);
     reading->server = server;
@@ -197,16 +212,7 @@ static void reading_start(struct server *server, const struct view *view,
         reading->next->prev = reading;
     server->readings = reading;
     rpc_call_on_cancel(call, on_cancel, reading);
-    if (query->mode != SERVER__QUERY__MODE__CONSISTENT) {
-        reading_run(reading);
-        return;
-    }
-    reading->barrier = true;
-    rv = raft_node_read_barrier(server->raft, on_barrier, reading);
-    if (rv != 0) {
-        reading->barrier = false;
-        reading_fail(reading, RPC_ENOLEADER, FORWARD_NO_LEADER);
-    }
+    reading_begin(reading);
 }
 
 static void on_read(void *arg, struct rpc_call *call)
