@@ -54,14 +54,23 @@ static size_t own_place(const struct server *server, const Server__Birth *list)
     return i;
 }
 
-/* A sentence against a list from outside; NULL if it is sound. */
+/* Raft's addresses are node/ip:port, and are dialled as such. */
+static bool is_address(const char *text)
+{
+    struct base_target at;
+    struct base_addr ip;
+
+    return strlen(text) < RAFT_ADDRESS_MAX &&
+           base_target_parse(&at, text, 0) == 0 && at.name[0] != '\0' &&
+           at.port != 0 && base_addr_parse_ip(&ip, at.host) == 0;
+}
+
+/* A sentence against a list; NULL if it is sound and names us. */
 static const char *list_fault(const struct server *server,
                               const Server__Birth *list)
 {
     size_t i;
 
-    if (list->expect != server->config.bootstrap_expect)
-        return "bootstrap_expect differs between servers";
     if (list->n_servers != list->expect || list->n_servers == 0 ||
         list->n_servers > RAFT_SERVERS_MAX)
         return "the list does not have bootstrap_expect servers";
@@ -70,7 +79,7 @@ static const char *list_fault(const struct server *server,
     for (i = 0; i < list->n_servers; i++) {
         if (strlen(list->servers[i]->id) >= RAFT_ID_MAX ||
             *list->servers[i]->id == '\0' ||
-            strlen(list->servers[i]->address) >= RAFT_ADDRESS_MAX)
+            !is_address(list->servers[i]->address))
             return "a server of the list has no usable id or address";
         if (i > 0 && strcmp(list->servers[i - 1]->id, list->servers[i]->id) >= 0)
             return "the list is not sorted by id";
@@ -78,6 +87,21 @@ static const char *list_fault(const struct server *server,
     if (own_place(server, list) == list->n_servers)
         return "this server is not on the list";
     return NULL;
+}
+
+/* The same for a list from outside, or of our own making. */
+static const char *proposal_fault(const struct server *server,
+                                  const Server__Birth *list)
+{
+    if (list->expect != server->config.bootstrap_expect)
+        return "bootstrap_expect differs between servers";
+    return list_fault(server, list);
+}
+
+static bool may_log(struct server *server)
+{
+    return base_log_limit_pass(&server->birth.log_limit,
+                               base_env_now_ns(server->env));
 }
 
 /* ---- giving it to Raft ---------------------------------------------------- */
@@ -157,7 +181,7 @@ static void on_answer(void *arg, int status, const char *text, const void *body,
     if (reply && !birth->over && asking->round == birth->round) {
         if (reply->accepted)
             birth->confirmed |= UINT32_C(1) << asking->place;
-        else
+        else if (may_log(server))
             base_log(&server->log, BASE_LOG_WARN,
                      "a server does not accept the birth list",
                      kv_str("server",
@@ -304,7 +328,7 @@ static void on_birth_call(void *arg, struct rpc_call *call)
         rpc_call_fail(call, RPC_EINVAL, "malformed birth list");
         return;
     }
-    fault = list_fault(server, list);
+    fault = proposal_fault(server, list);
     if (birth->accepted) {
         bool same = same_list(birth->accepted, list);
 
@@ -381,17 +405,19 @@ static void propose(struct server *server)
     Server__Birth *copy = NULL;
 
     /* More than N is an operator's mistake that only he can mend: say so. */
-    if (list->n_servers > list->expect)
-        base_log(&server->log, BASE_LOG_WARN,
-                 "more servers than bootstrap_expect: waiting",
-                 kv_uint("servers", list->n_servers),
-                 kv_uint("bootstrap_expect", list->expect));
-    else if (list->n_servers == list->expect && own_place(server, list) == 0)
+    if (list->n_servers > list->expect) {
+        if (may_log(server))
+            base_log(&server->log, BASE_LOG_WARN,
+                     "more servers than bootstrap_expect: waiting",
+                     kv_uint("servers", list->n_servers),
+                     kv_uint("bootstrap_expect", list->expect));
+    } else if (list->n_servers == list->expect && own_place(server, list) == 0) {
         copy = base_pb_dup(list);
+    }
     base_pb_free(list);
     if (copy == NULL)
         return;
-    if (list_fault(server, copy) == NULL)
+    if (proposal_fault(server, copy) == NULL)
         accept_list(server, copy, NULL);
     else
         base_pb_free(copy);
@@ -437,8 +463,18 @@ int birth_init(struct server *server, char **why)
         birth->accepted = base_pb_unpack(
             &server__birth__descriptor, base_buf_data(&blob),
             base_buf_len(&blob), base_pb_budget(base_buf_len(&blob)));
-        if (birth->accepted == NULL)
+        if (birth->accepted == NULL) {
             rv = BASE_EPARSE;
+        } else {
+            const char *fault = list_fault(server, birth->accepted);
+
+            if (fault) {
+                *why = base_asprintf("the stored birth list is wrong: %s",
+                                     fault);
+                base_buf_close(&blob);
+                return BASE_EPARSE;
+            }
+        }
     }
     base_buf_close(&blob);
     if (rv != 0 && rv != BASE_ENOTFOUND) {
@@ -460,6 +496,9 @@ void birth_close(struct server *server)
     while (birth->asking)
         asking_free(birth->asking);
     if (birth->acceptance) {
+        if (birth->acceptance->call)
+            rpc_call_fail(birth->acceptance->call, RPC_ECANCELLED,
+                          "server is stopping");
         base_pb_free(birth->acceptance->list);
         base_free(birth->acceptance);
     }

@@ -24,6 +24,7 @@ struct birth {
     uint32_t round;
     uint32_t confirmed;      /* bits by place in the list, this round */
     struct birth_asking *asking;
+    struct base_log_limit log_limit;
 };
 
 /** Loads what was accepted before and registers the method; 0 or an error
