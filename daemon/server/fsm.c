@@ -212,12 +212,13 @@ static int fsm_restore_write(void *ctx, const void *data, size_t len)
     return 0;
 }
 
-static void restore_nodes(struct fsm *fsm, const Server__Snapshot *snapshot)
+static int restore_nodes(struct fsm *fsm, const Server__Snapshot *snapshot)
 {
     size_t i;
+    int rv = 0;
 
     catalog_clear(&fsm->catalog);
-    for (i = 0; i < snapshot->n_nodes; i++) {
+    for (i = 0; i < snapshot->n_nodes && rv == 0; i++) {
         const Server__SnapshotNode *node = snapshot->nodes[i];
         Server__Register record = SERVER__REGISTER__INIT;
 
@@ -226,11 +227,12 @@ static void restore_nodes(struct fsm *fsm, const Server__Snapshot *snapshot)
         record.n_services = node->n_services;
         record.checks = node->checks;
         record.n_checks = node->n_checks;
-        catalog_restore(&fsm->catalog, &record);
+        rv = catalog_restore(&fsm->catalog, &record);
     }
     fsm->catalog.index = snapshot->catalog_index;
     fsm->catalog.gateway_index = snapshot->catalog_index;
     watch_list_wake(&fsm->catalog.watches);
+    return rv == 0 ? 0 : RAFT_EDECODE;
 }
 
 static int fsm_restore_end(void *ctx, bool ok)
@@ -251,7 +253,7 @@ static int fsm_restore_end(void *ctx, bool ok)
             rv = fedstate_store_restore(fsm->store, snapshot->federation.data,
                                         snapshot->federation.len);
         if (rv == 0)
-            restore_nodes(fsm, snapshot);
+            rv = restore_nodes(fsm, snapshot);
     }
     base_pb_free(snapshot);
     base_buf_close(&fsm->restoring);

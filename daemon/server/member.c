@@ -74,6 +74,15 @@ static bool tag_number(const struct member *member, const char *key,
     return *end == '\0' && *out <= max;
 }
 
+/* A name as configurations may give one: it becomes part of join targets and
+ * of TLS server names, where other bytes would mean something else. */
+static bool is_label(const char *text, size_t len)
+{
+    return len > 0 && len < 64 &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz"
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") >= len;
+}
+
 bool member_as_server(const struct member *member, struct member_server *out)
 {
     const char *role = member_tag(member, "role");
@@ -86,14 +95,14 @@ bool member_as_server(const struct member *member, struct member_server *out)
     memset(out, 0, sizeof(*out));
     out->dc = member_tag(member, "dc");
     out->id = member_tag(member, "id");
-    if (out->dc == NULL || out->id == NULL || *out->id == '\0' ||
-        strlen(out->id) >= 64 || !tag_number(member, "port", 65535, &port) ||
+    if (out->dc == NULL || !is_label(out->dc, strlen(out->dc)) ||
+        out->id == NULL || !is_label(out->id, strlen(out->id)) || !tag_number(member, "port", 65535, &port) ||
         port == 0)
         return false;
     /* In the WAN pool the name is node.dc; node names bear no dot. */
     dot = strchr(member->name, '.');
     len = dot ? (size_t)(dot - member->name) : strlen(member->name);
-    if (len == 0 || len >= sizeof(out->node) ||
+    if (!is_label(member->name, len) ||
         (dot && strcmp(dot + 1, out->dc) != 0))
         return false;
     memcpy(out->node, member->name, len);

@@ -31,12 +31,16 @@ static bool is_wan_name(const char *name)
 }
 
 static const char *wan_refusal(const struct merge_rules *rules,
-                               const char *role, const char *name)
+                               const char *role, const char *dc,
+                               const char *name)
 {
     if (!is_wan_name(name))
         return "WAN member whose name is not node.datacenter";
-    if (role != NULL && strcmp(role, MEMBER_ROLE) == 0)
+    if (role != NULL && strcmp(role, MEMBER_ROLE) == 0) {
+        if (dc == NULL || strcasecmp(dc, strchr(name, '.') + 1) != 0)
+            return "WAN member whose tag and name tell two datacenters";
         return NULL;
+    }
     if (rules->allow_foreign)
         return NULL;
     return "WAN member that is no server of ours (wan_allow_foreign_members "
@@ -46,13 +50,14 @@ static const char *wan_refusal(const struct merge_rules *rules,
 int merge_check(struct merge_rules *rules, const struct gossip_member *member)
 {
     const char *role = gossip_member_tag(member, "role");
+    const char *dc = gossip_member_tag(member, "dc");
     const char *why;
 
     if (rules->wan)
-        why = wan_refusal(rules, role, member->name);
+        why = wan_refusal(rules, role, dc, member->name);
     else
-        why = lan_refusal(rules, role, gossip_member_tag(member, "dc"),
-                          gossip_member_tag(member, "id"), member->name);
+        why = lan_refusal(rules, role, dc, gossip_member_tag(member, "id"),
+                          member->name);
     if (why == NULL)
         return 0;
     base_counter_add(base_metrics_counter(rules->env->metrics,

@@ -30,6 +30,7 @@ struct inbound {
     struct raft_link *link;
     struct inbound *prev, *next;
     struct base_stream *stream;
+    uint64_t heard_ms;
 };
 
 struct raft_link {
@@ -188,6 +189,7 @@ static void in_readable(void *arg)
     struct inbound *in = arg;
     struct raft_link *link = in->link;
 
+    in->heard_ms = base_env_now_ms(link->config.env);
     for (;;) {
         struct base_cursor cursor = base_cursor_of(
             base_stream_data(in->stream), base_stream_len(in->stream));
@@ -219,6 +221,20 @@ static const struct base_stream_events in_events = {
     .on_closed = in_closed,
 };
 
+/* Peers that lost power leave connections that never end: the one that was
+ * silent for longest makes room. */
+static void make_room(struct raft_link *link)
+{
+    struct inbound *in, *silent = link->inbound;
+
+    if (link->inbound_count < INBOUND_MAX)
+        return;
+    for (in = link->inbound; in; in = in->next)
+        if (in->heard_ms <= silent->heard_ms)
+            silent = in;
+    in_free(silent);
+}
+
 void raft_link_accept(void *arg, struct base_stream *stream,
                       const struct rpc_peer *peer)
 {
@@ -226,12 +242,10 @@ void raft_link_accept(void *arg, struct base_stream *stream,
     struct inbound *in;
 
     (void)peer;
-    if (link->inbound_count >= INBOUND_MAX) {
-        base_stream_close(stream);
-        return;
-    }
+    make_room(link);
     BASE_NEW(in);
     in->link = link;
+    in->heard_ms = base_env_now_ms(link->config.env);
     in->stream = stream;
     in->next = link->inbound;
     if (in->next)

@@ -22,9 +22,17 @@ void view_arena_close(struct view_arena *arena)
     base_free(arena->messages);
 }
 
+/* Room for one more; arrays double, so that long answers cost no copying. */
+static void *room(void *items, size_t count)
+{
+    if ((count & (count - 1)) != 0)
+        return items;
+    return base_reallocarray(items, count ? 2 * count : 1, sizeof(void *));
+}
+
 static void keep(void ***items, size_t *count, void *item)
 {
-    *items = base_reallocarray(*items, *count + 1, sizeof(**items));
+    *items = room(*items, *count);
     (*items)[(*count)++] = item;
 }
 
@@ -74,31 +82,30 @@ static uint64_t state_index(const struct server *server,
 
 /* ---- the cluster ---------------------------------------------------------- */
 
+/* Raft's addresses are node/ip:port; operators know ip:port. */
+static const char *without_node(const char *address)
+{
+    const char *slash = strchr(address, '/');
+
+    return slash ? slash + 1 : address;
+}
+
 static void fill_leader(struct server *server, const Server__Query *query,
                         Server__QueryReply *reply, struct view_arena *arena)
 {
     struct raft_status status;
     const struct raft_configuration *configuration;
-    struct base_target at;
     uint32_t i;
 
     (void)query;
     raft_node_status(server->raft, &status);
-    /* Raft's addresses are node/ip:port; operators know ip:port. */
-    if (base_target_parse(&at, status.leader_address, 0) == 0)
-        reply->leader = base_asprintf("%s", strchr(status.leader_address, '/')
-                                                + 1);
-    else
-        reply->leader = base_strdup("");
-    keep(&arena->blocks, &arena->block_count, reply->leader);
+    reply->leader = block(arena, 1, sizeof(status.leader_address));
+    strcpy(reply->leader, without_node(status.leader_address));
     configuration = raft_node_configuration(server->raft);
     reply->peers = block(arena, configuration->server_count, sizeof(char *));
-    for (i = 0; i < configuration->server_count; i++) {
-        const char *slash = strchr(configuration->servers[i].address, '/');
-
+    for (i = 0; i < configuration->server_count; i++)
         reply->peers[reply->n_peers++] =
-            (char *)(slash ? slash + 1 : configuration->servers[i].address);
-    }
+            (char *)without_node(configuration->servers[i].address);
 }
 
 struct names {
@@ -113,8 +120,7 @@ static void add_datacenter(void *arg, const char *dc)
     char *copy = base_strdup(dc);
 
     keep(&names->arena->blocks, &names->arena->block_count, copy);
-    reply->datacenters = base_reallocarray(
-        reply->datacenters, reply->n_datacenters + 1, sizeof(char *));
+    reply->datacenters = room(reply->datacenters, reply->n_datacenters);
     reply->datacenters[reply->n_datacenters++] = copy;
 }
 
@@ -182,8 +188,7 @@ static void add_instance(Server__QueryReply *reply, struct view_arena *arena,
     message(arena, instance);
     if (query->passing && !is_passing(instance))
         return;
-    reply->instances = base_reallocarray(
-        reply->instances, reply->n_instances + 1, sizeof(*reply->instances));
+    reply->instances = room(reply->instances, reply->n_instances);
     reply->instances[reply->n_instances++] = instance;
 }
 
@@ -234,8 +239,7 @@ static Server__ServiceSummary *summary_of(Server__QueryReply *reply,
     summary = block(arena, 1, sizeof(*summary));
     server__service_summary__init(summary);
     summary->name = (char *)name;
-    reply->services = base_reallocarray(
-        reply->services, reply->n_services + 1, sizeof(*reply->services));
+    reply->services = room(reply->services, reply->n_services);
     reply->services[reply->n_services++] = summary;
     return summary;
 }
