@@ -128,14 +128,23 @@ static enum gossip_event_kind kind_of(const struct member *member)
     }
 }
 
+/* The complete list replaces the mirror; who is on it no longer was reaped. */
 static void take_whole(struct crossing *crossing)
 {
     struct pool *pool = crossing->pool;
-    size_t i;
+    struct member **before = pool->members;
+    size_t count = pool->count, i;
 
-    mirror_clear(pool);
+    pool->members = NULL;
+    pool->count = 0;
     for (i = 0; i < crossing->count; i++)
         mirror_put(pool, crossing->members[i]);
+    for (i = 0; i < count; i++) {
+        if (pool_find(pool, before[i]->name) == NULL)
+            tell(pool, GOSSIP_EVENT_MEMBER_REAP, before[i]);
+        member_free(before[i]);
+    }
+    base_free(before);
     for (i = 0; i < pool->count; i++)
         tell(pool, kind_of(pool->members[i]), pool->members[i]);
 }
