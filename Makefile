@@ -157,7 +157,9 @@ $(foreach l,$(LIBS),$(eval $(call test_library,$(l))))
 
 TOBJ_daemon := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/daemon/*.c))
 # The simulated federation that tests and simulations share.
-SIMOBJ := $(patsubst %,$(B)/obj/tests/sim/%.o,federation sim_gateway sim_stable)
+SIMOBJ := $(patsubst %,$(B)/obj/tests/sim/%.o,federation federation_links federation_users \
+            federation_whole failures failures_gateways failures_gossip \
+            failures_servers sim_gateway sim_stable)
 # Programs outside the libraries (simulations, benchmarks) see everything public.
 $(B)/obj/tests/%.o: tests/%.c | $(ALL_GEN_H) $(GEN_H_daemon)
 	@mkdir -p $(@D)

@@ -7,66 +7,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/pb.h"
-#include "fedstate/model.h"
-#include "server/internal.h"
+#include "rpc/protocol.h"
 #include "server/uuid.h"
 #include "sim/federation_internal.h"
-
-#define HOSTS_MAX BASE_COUNT_OF(((struct federation *)0)->hosts)
-
-struct base_addr sim_addr(unsigned dc, unsigned net, unsigned number,
-                          uint16_t port)
-{
-    const uint8_t ip[4] = {10, (uint8_t)dc, (uint8_t)net, (uint8_t)number};
-    struct base_addr addr;
-
-    base_addr_from_ip(&addr, ip, sizeof(ip), port);
-    return addr;
-}
-
-/* ---- links ---------------------------------------------------------------- */
-
-static const struct sim_host_entry *entry_of(const struct federation *f,
-                                             const struct base_sim_host *host)
-{
-    size_t i;
-
-    for (i = 0; i < f->host_count; i++)
-        if (f->hosts[i].host == host)
-            return &f->hosts[i];
-    assert(!"a host of no datacenter");
-    return NULL;
-}
-
-void sim_register_host(struct federation *f, const struct base_sim_host *host,
-                       struct sim_dc *dc, struct sim_server *server)
-{
-    assert(f->host_count < HOSTS_MAX);
-    f->hosts[f->host_count++] =
-        (struct sim_host_entry){.host = host, .dc = dc, .server = server};
-}
-
-static void link_of(void *arg, const struct base_sim_host *from_host,
-                    const struct base_sim_host *to_host,
-                    struct base_sim_link *link)
-{
-    struct federation *f = arg;
-    const struct sim_host_entry *from = entry_of(f, from_host);
-    const struct sim_host_entry *to = entry_of(f, to_host);
-
-    if (from->dc != to->dc) {
-        link->delay_min_us = 5000; /* 10 to 20 ms there and back */
-        link->delay_max_us = 10000;
-        if (from->server && to->server) {
-            f->violations++;
-            link->up = false;
-        }
-    }
-    if (from != to && ((from->server && from->server->cut) ||
-                       (to->server && to->server->cut)))
-        link->up = false;
-}
 
 /* ---- one server ----------------------------------------------------------- */
 
@@ -148,6 +91,7 @@ void sim_server_boot(struct sim_server *server)
         .federation = true,
         .verify_incoming = true,
         .verify_server_hostname = true,
+        .disable_primary_fallback = server->dc->never_direct,
         .on_primary_ready = on_primary_ready,
         .on_fatal = on_fatal,
         .ctx = server,
@@ -189,6 +133,42 @@ void sim_server_crash(struct sim_server *server)
     sim_server_stop(server);
 }
 
+static void new_id(struct sim_server *server)
+{
+    uint8_t random[16];
+    size_t i;
+
+    for (i = 0; i < sizeof(random); i++)
+        random[i] = (uint8_t)base_sim_random_below(
+            server->dc->federation->world, 256);
+    uuid_format(random, server->id);
+}
+
+void sim_server_wipe(struct sim_server *server)
+{
+    assert(server->server == NULL);
+    raft_memory_disk_free(server->disk);
+    sim_stable_free(server->stable);
+    server->disk = raft_memory_disk_new();
+    server->stable = sim_stable_new();
+    new_id(server);
+}
+
+void sim_server_shift_clock(struct sim_server *server, int64_t shift_ms)
+{
+    base_sim_host_shift_wall(server->host, shift_ms * 1000000);
+}
+
+struct joins *sim_server_joins(struct sim_server *server)
+{
+    return server->joins;
+}
+
+uint64_t sim_server_direct(const struct sim_server *server)
+{
+    return server->direct;
+}
+
 struct server *sim_server_server(struct sim_server *server)
 {
     return server->server;
@@ -203,16 +183,12 @@ static struct sim_server *sim_server_new(struct sim_dc *dc, size_t number)
 {
     struct federation *f = dc->federation;
     struct sim_server *server;
-    uint8_t random[16];
     char host[32];
-    size_t i;
 
     BASE_NEW(server);
     server->dc = dc;
     snprintf(server->node, sizeof(server->node), "server%zu", number);
-    for (i = 0; i < sizeof(random); i++)
-        random[i] = (uint8_t)base_sim_random_below(f->world, 256);
-    uuid_format(random, server->id);
+    new_id(server);
     server->addr = sim_addr(dc->number, 0, (unsigned)number, 0);
     snprintf(host, sizeof(host), "%s.%s", server->node, dc->name);
     server->host = base_sim_host_new(f->world, host, &server->addr, 1);
@@ -242,7 +218,7 @@ struct federation *federation_new(uint64_t seed)
         f->sink = base_log_sink_fd(2, false);
         base_sim_set_log_sink(f->world, f->sink, BASE_LOG_DEBUG);
     }
-    base_sim_set_link(f->world, link_of, f);
+    base_sim_set_link(f->world, sim_link_of, f);
     return f;
 }
 
@@ -254,17 +230,6 @@ void federation_log(struct federation *f, FILE *file)
 struct base_sim *federation_world(struct federation *f)
 {
     return f->world;
-}
-
-static struct sim_dc *dc_of(struct federation *f, const char *name)
-{
-    size_t i;
-
-    for (i = 0; i < f->dc_count; i++)
-        if (strcmp(f->dcs[i].name, name) == 0)
-            return &f->dcs[i];
-    assert(!"no such datacenter");
-    return NULL;
 }
 
 void federation_add(struct federation *f, const char *name, size_t server_count)
@@ -288,24 +253,65 @@ void federation_add(struct federation *f, const char *name, size_t server_count)
     base_sim_set_name(f->world, lan, addrs, server_count);
 }
 
+/* The name of the primary's gateways, as an operator's DNS has it. */
+static void publish(struct federation *f)
+{
+    struct base_addr addrs[SIM_GATEWAYS_MAX];
+    size_t i;
+
+    if (f->dns_held)
+        return;
+    for (i = 0; i < f->dcs[0].gateway_count; i++)
+        addrs[i] = sim_gateway_wan(f->dcs[0].gateways[i]);
+    base_sim_set_name(f->world, "primary-gateways", addrs,
+                      f->dcs[0].gateway_count);
+}
+
+void federation_dns_follows(struct federation *f, bool on)
+{
+    f->dns_held = !on;
+    publish(f);
+}
+
+struct sim_gateway *federation_gateway_add(struct federation *f,
+                                           const char *name)
+{
+    struct sim_dc *dc = sim_dc_of(f, name);
+
+    assert(dc->gateway_count < SIM_GATEWAYS_MAX);
+    dc->gateways[dc->gateway_count++] = sim_gateway_new(dc);
+    publish(f);
+    return dc->gateways[dc->gateway_count - 1];
+}
+
+void federation_gateway_remove(struct sim_gateway *gateway)
+{
+    struct sim_dc *dc = sim_gateway_dc(gateway);
+    size_t i = 0;
+
+    while (dc->gateways[i] != gateway)
+        i++;
+    dc->gateways[i] = dc->gateways[--dc->gateway_count];
+    sim_gateway_free(gateway);
+    publish(dc->federation);
+}
+
 void federation_gateway_on(struct federation *f, const char *name)
 {
-    struct sim_dc *dc = dc_of(f, name);
-
-    assert(dc->gateway == NULL);
-    dc->gateway = sim_gateway_new(dc);
-    /* DNS of the primary's gateways follows, as an operator's would. */
-    if (dc == &f->dcs[0])
-        base_sim_set_name(f->world, "primary-gateways", &dc->gateway_wan, 1);
+    federation_gateway_add(f, name);
 }
 
 void federation_gateway_off(struct federation *f, const char *name)
 {
-    struct sim_dc *dc = dc_of(f, name);
+    struct sim_dc *dc = sim_dc_of(f, name);
 
-    assert(dc->gateway != NULL);
-    sim_gateway_free(dc->gateway);
-    dc->gateway = NULL;
+    while (dc->gateway_count > 0)
+        federation_gateway_remove(dc->gateways[0]);
+}
+
+void federation_never_direct(struct federation *f, const char *name)
+{
+    sim_dc_of(f, name)->never_direct = true;
 }
 
 void federation_start(struct federation *f)
@@ -327,8 +333,8 @@ void federation_free(struct federation *f)
         for (j = 0; j < f->dcs[i].server_count; j++)
             if (f->dcs[i].servers[j]->server)
                 sim_server_crash(f->dcs[i].servers[j]);
-        if (f->dcs[i].gateway)
-            sim_gateway_free(f->dcs[i].gateway);
+        while (f->dcs[i].gateway_count > 0)
+            sim_gateway_free(f->dcs[i].gateways[--f->dcs[i].gateway_count]);
     }
     base_sim_free(f->world);
     if (f->sink)
@@ -337,165 +343,4 @@ void federation_free(struct federation *f)
         for (j = 0; j < f->dcs[i].server_count; j++)
             sim_server_free(f->dcs[i].servers[j]);
     base_free(f);
-}
-
-/* ---- users ---------------------------------------------------------------- */
-
-static void on_read(void *arg, int status, const char *text, const void *body,
-                    size_t len)
-{
-    struct federation *f = arg;
-    Server__QueryReply *reply = NULL;
-
-    (void)text;
-    if (status == 0)
-        reply = base_pb_unpack(&server__query_reply__descriptor, body, len,
-                               base_pb_budget(len));
-    if (reply && reply->n_nodes > 0)
-        f->answers++;
-    else
-        f->failures++;
-    base_pb_free(reply);
-}
-
-void federation_read(struct federation *f, struct sim_server *asked,
-                     const char *dc)
-{
-    Server__Query query = SERVER__QUERY__INIT;
-    struct rpc_request request = {.method = "Catalog.Nodes",
-                                  .timeout_ms = 10000};
-    struct base_buf body = BASE_BUF_INIT;
-
-    query.datacenter = (char *)dc;
-    base_pb_pack(&query, &body);
-    request.body = base_buf_data(&body);
-    request.body_len = base_buf_len(&body);
-    if (rpc_server_call_local(server_rpc(asked->server), &request, on_read, f,
-                              NULL) != 0)
-        f->failures++;
-    base_buf_close(&body);
-}
-
-uint64_t federation_answers(const struct federation *f)
-{
-    return f->answers;
-}
-
-uint64_t federation_failures(const struct federation *f)
-{
-    return f->failures;
-}
-
-/* ---- questions ------------------------------------------------------------ */
-
-struct sim_server *federation_server(struct federation *f, const char *dc,
-                                     size_t number)
-{
-    return dc_of(f, dc)->servers[number - 1];
-}
-
-struct sim_server *federation_leader(struct federation *f, const char *name)
-{
-    struct sim_dc *dc = dc_of(f, name);
-    struct sim_server *leader = NULL;
-    size_t i;
-
-    for (i = 0; i < dc->server_count; i++) {
-        if (dc->servers[i]->server == NULL ||
-            !dc->servers[i]->server->is_leader)
-            continue;
-        if (leader)
-            return NULL;
-        leader = dc->servers[i];
-    }
-    return leader;
-}
-
-size_t federation_clusters(struct federation *f, const char *name)
-{
-    struct sim_dc *dc = dc_of(f, name);
-    const char *seen[FEDERATION_SERVERS_MAX];
-    size_t count = 0, i, j;
-
-    for (i = 0; i < dc->server_count; i++) {
-        const char *id;
-
-        if (dc->servers[i]->server == NULL)
-            continue;
-        id = server_cluster_id(dc->servers[i]->server);
-        for (j = 0; j < count; j++)
-            if (strcmp(seen[j], id) == 0)
-                break;
-        if (j == count && *id != '\0')
-            seen[count++] = id;
-    }
-    return count;
-}
-
-static bool sees_alive(const struct server *server, const struct sim_server *of)
-{
-    char name[64];
-    const struct member *member;
-
-    snprintf(name, sizeof(name), "%s.%s", of->node, of->dc->name);
-    member = pool_find(server->wan, name);
-    return member != NULL && member->status == GOSSIP_MEMBER_ALIVE;
-}
-
-static bool sees_all(struct federation *f, const struct server *server)
-{
-    size_t i, j;
-
-    for (i = 0; i < f->dc_count; i++)
-        for (j = 0; j < f->dcs[i].server_count; j++)
-            if (f->dcs[i].servers[j]->server &&
-                !sees_alive(server, f->dcs[i].servers[j]))
-                return false;
-    return true;
-}
-
-static bool has_states(struct federation *f, const struct server *server)
-{
-    struct base_addr wan;
-    size_t i;
-
-    for (i = 0; i < f->dc_count; i++) {
-        const Fedstate__FederationState *state =
-            fedstate_store_get(server->fsm.store, f->dcs[i].name);
-
-        if (state == NULL || state->n_mesh_gateways != 1 ||
-            !fedstate_gateway_addr(state->mesh_gateways[0], true, &wan) ||
-            !base_addr_equal(&wan, &f->dcs[i].gateway_wan))
-            return false;
-    }
-    return fedstate_store_count(server->fsm.store) == f->dc_count;
-}
-
-bool federation_is_whole(void *arg)
-{
-    struct federation *f = arg;
-    size_t i, j;
-
-    for (i = 0; i < f->dc_count; i++) {
-        struct sim_server *leader = federation_leader(f, f->dcs[i].name);
-
-        if (leader == NULL || !has_states(f, leader->server))
-            return false;
-        for (j = 0; j < f->dcs[i].server_count; j++)
-            if (f->dcs[i].servers[j]->server &&
-                !sees_all(f, f->dcs[i].servers[j]->server))
-                return false;
-    }
-    return true;
-}
-
-bool federation_until(struct federation *f, bool (*done)(void *arg), void *arg,
-                      uint64_t within_ms)
-{
-    return base_sim_run_until_true(f->world, done, arg, within_ms);
-}
-
-uint64_t federation_violations(const struct federation *f)
-{
-    return f->violations;
 }

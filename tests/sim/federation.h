@@ -22,6 +22,7 @@
 struct federation;
 struct sim_server;
 struct sim_gateway;
+struct joins;
 
 struct federation *federation_new(uint64_t seed);
 /** Also writes the event log there; call it before federation_start(). */
@@ -44,10 +45,54 @@ struct server *sim_server_server(struct sim_server *server);
 void sim_server_crash(struct sim_server *server);
 void sim_server_boot(struct sim_server *server);
 
-/** The datacenter's gateway is switched off, or on again at an address that it
- * never had. */
+/** A new start: the disk is empty and the node has another id. Only while it
+ * is down. */
+void sim_server_wipe(struct sim_server *server);
+/** Its wall clock jumps. */
+void sim_server_shift_clock(struct sim_server *server, int64_t shift_ms);
+/** Its retry engines; NULL while it is down. */
+struct joins *sim_server_joins(struct sim_server *server);
+/** Packets, dials and writes between it and gateways of other datacenters: the
+ * direct path to the primary. */
+uint64_t sim_server_direct(const struct sim_server *server);
+/** How a server sees another one in the WAN pool; -1 if not at all. */
+int sim_server_sees(const struct sim_server *server,
+                    const struct sim_server *of);
+
+/** All of the datacenter's gateways are switched off and deregistered; one is
+ * added at an address that none ever had. */
 void federation_gateway_off(struct federation *federation, const char *dc);
 void federation_gateway_on(struct federation *federation, const char *dc);
+/** One more gateway, at an address that none ever had. */
+struct sim_gateway *federation_gateway_add(struct federation *federation,
+                                           const char *dc);
+/** Switched off and deregistered; frees it. */
+void federation_gateway_remove(struct sim_gateway *gateway);
+/** Its cable is pulled: no peer is told, and the catalog still has it. */
+void sim_gateway_unplug(struct sim_gateway *gateway);
+/** What stands at its addresses from now on instead of the proxy: something
+ * that resets each connection, or accepts and never says a word. */
+enum sim_gateway_fault { SIM_GATEWAY_RESETS, SIM_GATEWAY_HOLDS };
+void sim_gateway_break(struct sim_gateway *gateway,
+                       enum sim_gateway_fault fault);
+/** The name of the primary's gateways: whether it follows them by itself (as
+ * it does at first); off leaves it as it is. On again looks at once. */
+void federation_dns_follows(struct federation *federation, bool on);
+
+/** disable_primary_gateway_fallback of a datacenter's servers, from their next
+ * boot. */
+void federation_never_direct(struct federation *federation, const char *dc);
+/** Its servers refuse what federation states need, until they boot again. */
+void federation_unsupport(struct federation *federation, const char *dc);
+
+/** Cuts the links between machines of one datacenter and machines of another
+ * (NULL: of all others), both ways; at most 16 cuts at a time. */
+enum sim_hosts { SIM_SERVERS = 1, SIM_GATEWAYS = 2, SIM_ALL = 3 };
+void federation_cut(struct federation *federation, const char *dc,
+                    enum sim_hosts hosts, const char *other,
+                    enum sim_hosts other_hosts);
+/** No link is cut any more. */
+void federation_join_links(struct federation *federation);
 
 /** Cuts off, or joins again, one server from its own datacenter's others
  * (gateways too). */
@@ -60,11 +105,20 @@ void federation_read(struct federation *federation, struct sim_server *asked,
 /** Reads that were answered with at least one node, and those that failed. */
 uint64_t federation_answers(const struct federation *federation);
 uint64_t federation_failures(const struct federation *federation);
+/** An operator's record for a datacenter of that name, put through the server
+ * asked. done (may be NULL) is told 0 once it is acknowledged. */
+void federation_put(struct federation *federation, struct sim_server *asked,
+                    const char *name, void (*done)(void *arg, int status),
+                    void *arg);
 
 /** Every running server sees every running server of all datacenters alive in
- * the WAN pool, and every datacenter's leader holds one state a datacenter
- * with that datacenter's present gateway. */
+ * the WAN pool, and every datacenter's leader holds the same table: one state a
+ * datacenter with that datacenter's present gateways, and those that operators
+ * put. */
 bool federation_is_whole(void *federation);
+/** The server's table has an operator's record of that name. */
+bool sim_server_has(const struct sim_server *server, const char *name);
+size_t federation_size(const struct federation *federation, const char *dc);
 /** The server that leads a datacenter, NULL if none or two. */
 struct sim_server *federation_leader(struct federation *federation,
                                      const char *dc);

@@ -9,6 +9,8 @@
 #include "sim/sim_stable.h"
 
 #define SIM_DOMAIN "consul"
+#define SIM_GATEWAYS_MAX 8
+#define SIM_CUTS_MAX 16
 
 struct sim_dc {
     struct federation *federation;
@@ -16,9 +18,10 @@ struct sim_dc {
     unsigned number; /* 1, 2, ...: its network is 10.<number>.0.0/16 */
     struct sim_server *servers[FEDERATION_SERVERS_MAX];
     size_t server_count;
-    struct sim_gateway *gateway; /* NULL while it is off */
+    struct sim_gateway *gateways[SIM_GATEWAYS_MAX]; /* those that are there */
+    size_t gateway_count;
     unsigned gateways_made;
-    struct base_addr gateway_wan; /* of the newest */
+    bool never_direct;
 };
 
 struct sim_server {
@@ -28,6 +31,7 @@ struct sim_server {
     char id[UUID_TEXT];
     struct base_addr addr;
     bool cut;
+    uint64_t direct; /* what passed between it and foreign gateways */
     struct raft_memory_disk *disk;
     struct sim_stable *stable;
 
@@ -50,8 +54,15 @@ struct federation {
         const struct base_sim_host *host;
         struct sim_dc *dc;
         struct sim_server *server; /* NULL: a gateway */
+        bool unplugged;
     } hosts[FEDERATION_DCS_MAX * (FEDERATION_SERVERS_MAX + 64)];
     size_t host_count;
+    struct sim_cut {
+        const struct sim_dc *dc[2]; /* [1] NULL: any other */
+        enum sim_hosts hosts[2];
+    } cuts[SIM_CUTS_MAX];
+    size_t cut_count;
+    bool dns_held;
 };
 
 void sim_register_host(struct federation *federation,
@@ -64,5 +75,14 @@ struct base_addr sim_addr(unsigned dc, unsigned net, unsigned number,
 /* sim_gateway.c */
 struct sim_gateway *sim_gateway_new(struct sim_dc *dc);
 void sim_gateway_free(struct sim_gateway *gateway);
+struct sim_dc *sim_gateway_dc(const struct sim_gateway *gateway);
+struct base_addr sim_gateway_wan(const struct sim_gateway *gateway);
+
+/* federation_links.c */
+void sim_link_of(void *federation, const struct base_sim_host *from,
+                 const struct base_sim_host *to, struct base_sim_link *link);
+void sim_unplug(struct federation *federation,
+                const struct base_sim_host *host);
+struct sim_dc *sim_dc_of(struct federation *federation, const char *name);
 
 #endif

@@ -17,6 +17,8 @@
 
 #define WAIT_MS 60000u
 #define RETRY_MS 200u
+/* An agent compares what it registered with the catalog now and then. */
+#define REGISTER_MS 10000u
 #define SITES_MAX FEDERATION_DCS_MAX
 #define SITE_GATEWAYS_MAX 16
 
@@ -38,7 +40,8 @@ struct sim_gateway {
     struct rpc_secure table;
     struct rpc_dialer *dialer;
     struct rpc_pool *pool;
-    struct proxy *proxy;
+    struct proxy *proxy; /* NULL once it is broken */
+    struct broken *broken;
     size_t asked; /* which server is asked next */
 
     struct rpc_pending *registering;
@@ -75,7 +78,8 @@ static void update_routes(struct sim_gateway *gateway)
                                         gateway->sites[i].count};
     input.self[0] = gateway->lan;
     input.self[1] = gateway->wan;
-    proxy_set_routes(gateway->proxy, routes_new(&input));
+    if (gateway->proxy)
+        proxy_set_routes(gateway->proxy, routes_new(&input));
 }
 
 static void take_servers(struct sim_gateway *gateway,
@@ -201,8 +205,8 @@ static void on_registered(void *arg, int status, const char *text,
     (void)body;
     (void)len;
     gateway->registering = NULL;
-    if (status != 0)
-        base_timer_start_ms(&gateway->register_timer, RETRY_MS);
+    base_timer_start_ms(&gateway->register_timer,
+                        status != 0 ? RETRY_MS : REGISTER_MS);
 }
 
 static void try_register(void *arg)
@@ -280,6 +284,66 @@ static void deregister(struct sim_dc *dc, const char *node)
     base_buf_close(&body);
 }
 
+/* ---- in place of the proxy ------------------------------------------------ */
+
+#define HELD_MAX 4096
+
+/* Listens where the proxy did, and resets or holds whatever comes. */
+struct broken {
+    enum sim_gateway_fault fault;
+    struct base_net *net;
+    struct base_listener *listeners[2];
+    struct base_stream *held[HELD_MAX];
+    size_t held_count;
+};
+
+static void on_accept(void *arg, struct base_stream *stream)
+{
+    struct broken *broken = arg;
+
+    if (broken->fault == SIM_GATEWAY_RESETS || broken->held_count == HELD_MAX)
+        base_stream_close(stream);
+    else
+        broken->held[broken->held_count++] = stream;
+}
+
+static void broken_free(struct broken *broken)
+{
+    size_t i;
+
+    if (broken == NULL)
+        return;
+    for (i = 0; i < 2; i++)
+        base_net_listener_close(broken->net, broken->listeners[i]);
+    for (i = 0; i < broken->held_count; i++)
+        base_stream_close(broken->held[i]);
+    base_free(broken);
+}
+
+void sim_gateway_break(struct sim_gateway *gateway,
+                       enum sim_gateway_fault fault)
+{
+    const struct base_addr at[] = {gateway->lan, gateway->wan};
+    struct broken *broken;
+    size_t i;
+
+    assert(gateway->proxy != NULL);
+    proxy_free(gateway->proxy);
+    gateway->proxy = NULL;
+    BASE_NEW(broken);
+    broken->fault = fault;
+    broken->net = base_sim_host_net(gateway->host, gateway->env);
+    for (i = 0; i < BASE_COUNT_OF(at); i++) {
+        int rv = base_net_listen(broken->net, &at[i], on_accept, broken,
+                                 &broken->listeners[i]);
+
+        assert(rv == 0);
+    }
+    gateway->broken = broken;
+}
+
+/* ---- life ---- */
+
 struct sim_gateway *sim_gateway_new(struct sim_dc *dc)
 {
     struct federation *f = dc->federation;
@@ -332,8 +396,22 @@ struct sim_gateway *sim_gateway_new(struct sim_dc *dc)
         watch_again(&gateway->watching[i]);
     }
     try_register(gateway);
-    dc->gateway_wan = gateway->wan;
     return gateway;
+}
+
+struct sim_dc *sim_gateway_dc(const struct sim_gateway *gateway)
+{
+    return gateway->dc;
+}
+
+struct base_addr sim_gateway_wan(const struct sim_gateway *gateway)
+{
+    return gateway->wan;
+}
+
+void sim_gateway_unplug(struct sim_gateway *gateway)
+{
+    sim_unplug(gateway->dc->federation, gateway->host);
 }
 
 void sim_gateway_free(struct sim_gateway *gateway)
@@ -351,7 +429,9 @@ void sim_gateway_free(struct sim_gateway *gateway)
     base_timer_stop(&gateway->register_timer);
     rpc_pool_free(gateway->pool);
     rpc_dialer_free(gateway->dialer);
-    proxy_free(gateway->proxy);
+    if (gateway->proxy)
+        proxy_free(gateway->proxy);
+    broken_free(gateway->broken);
     rpc_sim_secure_free(gateway->secure);
     deregister(gateway->dc, gateway->node);
     base_free(gateway);

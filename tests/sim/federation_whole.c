@@ -1,0 +1,184 @@
+/* Questions to the whole: who leads, who sees whom, are all tables equal. */
+#include <stdio.h>
+#include <string.h>
+
+#include "fedstate/model.h"
+#include "server/internal.h"
+#include "sim/federation_internal.h"
+
+struct sim_server *federation_server(struct federation *f, const char *dc,
+                                     size_t number)
+{
+    return sim_dc_of(f, dc)->servers[number - 1];
+}
+
+struct sim_server *federation_leader(struct federation *f, const char *name)
+{
+    struct sim_dc *dc = sim_dc_of(f, name);
+    struct sim_server *leader = NULL;
+    size_t i;
+
+    for (i = 0; i < dc->server_count; i++) {
+        if (dc->servers[i]->server == NULL ||
+            !dc->servers[i]->server->is_leader)
+            continue;
+        if (leader)
+            return NULL;
+        leader = dc->servers[i];
+    }
+    return leader;
+}
+
+size_t federation_clusters(struct federation *f, const char *name)
+{
+    struct sim_dc *dc = sim_dc_of(f, name);
+    const char *seen[FEDERATION_SERVERS_MAX];
+    size_t count = 0, i, j;
+
+    for (i = 0; i < dc->server_count; i++) {
+        const char *id;
+
+        if (dc->servers[i]->server == NULL)
+            continue;
+        id = server_cluster_id(dc->servers[i]->server);
+        for (j = 0; j < count; j++)
+            if (strcmp(seen[j], id) == 0)
+                break;
+        if (j == count && *id != '\0')
+            seen[count++] = id;
+    }
+    return count;
+}
+
+int sim_server_sees(const struct sim_server *server,
+                    const struct sim_server *of)
+{
+    char name[64];
+    const struct member *member;
+
+    snprintf(name, sizeof(name), "%s.%s", of->node, of->dc->name);
+    member = server->server ? pool_find(server->server->wan, name) : NULL;
+    return member ? (int)member->status : -1;
+}
+
+static bool sees_all(struct federation *f, const struct sim_server *server)
+{
+    size_t i, j;
+
+    for (i = 0; i < f->dc_count; i++)
+        for (j = 0; j < f->dcs[i].server_count; j++)
+            if (f->dcs[i].servers[j]->server &&
+                sim_server_sees(server, f->dcs[i].servers[j]) !=
+                    GOSSIP_MEMBER_ALIVE)
+                return false;
+    return true;
+}
+
+static bool has_gateway(const Fedstate__FederationState *state,
+                        const struct base_addr *wan)
+{
+    struct base_addr addr;
+    size_t i;
+
+    for (i = 0; i < state->n_mesh_gateways; i++)
+        if (fedstate_gateway_addr(state->mesh_gateways[i], true, &addr) &&
+            base_addr_equal(&addr, wan))
+            return true;
+    return false;
+}
+
+/* Exactly the datacenter's gateways that are there now. */
+static bool is_true(const Fedstate__FederationState *state,
+                    const struct sim_dc *dc)
+{
+    struct base_addr wan;
+    size_t i;
+
+    if (state == NULL || state->n_mesh_gateways != dc->gateway_count)
+        return false;
+    for (i = 0; i < dc->gateway_count; i++) {
+        wan = sim_gateway_wan(dc->gateways[i]);
+        if (!has_gateway(state, &wan))
+            return false;
+    }
+    return true;
+}
+
+static bool are_equal(const struct fedstate_store *a,
+                      const struct fedstate_store *b)
+{
+    size_t i;
+
+    if (fedstate_store_count(a) != fedstate_store_count(b))
+        return false;
+    for (i = 0; i < fedstate_store_count(a); i++)
+        if (!fedstate_same(fedstate_store_at(a, i), fedstate_store_at(b, i),
+                           false))
+            return false;
+    return true;
+}
+
+static bool has_states(struct federation *f, const struct server *server,
+                       const struct server *primary)
+{
+    const struct fedstate_store *store = server->fsm.store;
+    size_t own = 0, i;
+
+    for (i = 0; i < f->dc_count; i++)
+        if (!is_true(fedstate_store_get(store, f->dcs[i].name), &f->dcs[i]))
+            return false;
+    for (i = 0; i < fedstate_store_count(store); i++)
+        own += !fedstate_store_at(store, i)->operator_owned;
+    return own == f->dc_count && are_equal(store, primary->fsm.store);
+}
+
+bool federation_is_whole(void *arg)
+{
+    struct federation *f = arg;
+    struct sim_server *primary = federation_leader(f, f->dcs[0].name);
+    size_t i, j;
+
+    if (primary == NULL)
+        return false;
+    for (i = 0; i < f->dc_count; i++) {
+        struct sim_server *leader = federation_leader(f, f->dcs[i].name);
+
+        if (leader == NULL || !has_states(f, leader->server, primary->server))
+            return false;
+        for (j = 0; j < f->dcs[i].server_count; j++)
+            if (f->dcs[i].servers[j]->server &&
+                !sees_all(f, f->dcs[i].servers[j]))
+                return false;
+    }
+    return true;
+}
+
+bool federation_until(struct federation *f, bool (*done)(void *arg), void *arg,
+                      uint64_t within_ms)
+{
+    return base_sim_run_until_true(f->world, done, arg, within_ms);
+}
+
+uint64_t federation_violations(const struct federation *f)
+{
+    return f->violations;
+}
+
+bool sim_server_has(const struct sim_server *server, const char *name)
+{
+    const Fedstate__FederationState *state =
+        server->server ? fedstate_store_get(server->server->fsm.store, name)
+                       : NULL;
+
+    return state != NULL && state->operator_owned;
+}
+
+size_t federation_size(const struct federation *f, const char *dc)
+{
+    size_t i;
+
+    for (i = 0; i < f->dc_count; i++)
+        if (strcmp(f->dcs[i].name, dc) == 0)
+            return f->dcs[i].server_count;
+    return 0;
+}
