@@ -2,10 +2,12 @@
 #include "suite.h"
 
 Suite *args_suite(void);
+Suite *catalog_suite(void);
 Suite *commands_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
 Suite *federation_sim_suite(void);
+Suite *fsm_suite(void);
 Suite *gateway_catalog_suite(void);
 Suite *gateway_parts_suite(void);
 Suite *gateway_proxy_suite(void);
@@ -15,9 +17,13 @@ Suite *gateway_run_suite(void);
 Suite *http_client_suite(void);
 Suite *json_model_suite(void);
 Suite *local_state_suite(void);
+Suite *mail_suite(void);
+Suite *member_suite(void);
+Suite *merge_suite(void);
 Suite *metrics_page_suite(void);
 Suite *tls_commands_suite(void);
 Suite *views_suite(void);
+Suite *watch_suite(void);
 Suite *web_params_suite(void);
 
 int main(void)
@@ -25,10 +31,12 @@ int main(void)
     /* clang-format off */
     static Suite *(*const suites[])(void) = {
         args_suite,
+        catalog_suite,
         commands_suite,
         config_suite,
         config_rules_suite,
         federation_sim_suite,
+        fsm_suite,
         gateway_catalog_suite,
         gateway_parts_suite,
         gateway_proxy_suite,
@@ -38,9 +46,13 @@ int main(void)
         http_client_suite,
         json_model_suite,
         local_state_suite,
+        mail_suite,
+        member_suite,
+        merge_suite,
         metrics_page_suite,
         tls_commands_suite,
         views_suite,
+        watch_suite,
         web_params_suite,
     };
     /* clang-format on */
