@@ -311,6 +311,12 @@ void fedstate_antientropy_changed(struct fedstate_antientropy *antientropy)
     look_at(antientropy, 0);
 }
 
+void fedstate_antientropy_wake(struct fedstate_antientropy *antientropy)
+{
+    antientropy->hold_until_ms = 0;
+    look_at(antientropy, 0);
+}
+
 void fedstate_antientropy_status(
     const struct fedstate_antientropy *antientropy,
     struct fedstate_antientropy_status *out)

@@ -24,6 +24,7 @@ struct fedstate_locator {
     struct base_log log;
     struct fedstate_watch watch;
     struct base_timer timer; /* locates again */
+    struct base_timer hold;
 
     bool started;
     bool ready_told;
@@ -81,6 +82,12 @@ static void unite(struct fedstate_addrs *addrs,
         fedstate_addrs_add(addrs, &more->at[i]);
 }
 
+static void end_hold(struct fedstate_locator *locator)
+{
+    base_timer_stop(&locator->hold);
+    locator->facts.held = false;
+}
+
 /* Our catalog knows our gateways before the primary has heard of them: when all
  * were replaced at once, that is the way by which it will (F1). */
 static void gather_local(struct fedstate_locator *locator,
@@ -91,6 +98,8 @@ static void gather_local(struct fedstate_locator *locator,
     if (locator->catalog.count > 0)
         *local = locator->catalog;
     locator->facts.have_local = local->count > 0;
+    if (locator->facts.local_listed)
+        end_hold(locator);
 }
 
 /* The primary's candidates, in a secondary; local is already gathered. */
@@ -200,6 +209,15 @@ static void on_store(void *arg)
     mark(arg);
 }
 
+static void on_hold_over(void *arg)
+{
+    struct fedstate_locator *locator = arg;
+
+    base_log(&locator->log, BASE_LOG_WARN,
+             "no leader yet to tell our gateways: goes on without");
+    fedstate_locator_release(locator);
+}
+
 static bool fits(const char *dc)
 {
     return dc != NULL && dc[0] != '\0' && strlen(dc) <= FEDSTATE_DC_BYTES_MAX;
@@ -228,6 +246,8 @@ int fedstate_locator_new(struct base_env *env,
     locator->routes = fedstate_routes_new(locator->primary, &none, &none);
     base_timer_init(&locator->timer, env, "fedstate-locator", on_timer,
                     locator);
+    base_timer_init(&locator->hold, env, "fedstate-hold", on_hold_over,
+                    locator);
     fedstate_watch_start(&locator->watch, config->store, NULL, on_store,
                          locator);
     *out = locator;
@@ -240,8 +260,24 @@ void fedstate_locator_free(struct fedstate_locator *locator)
         return;
     fedstate_watch_stop(&locator->watch);
     base_timer_stop(&locator->timer);
+    base_timer_stop(&locator->hold);
     fedstate_routes_free(locator->routes);
     base_free(locator);
+}
+
+void fedstate_locator_hold(struct fedstate_locator *locator)
+{
+    if (in_primary(locator))
+        return;
+    locator->facts.held = true;
+    if (!locator->facts.never_direct)
+        base_timer_start_ms(&locator->hold, FEDSTATE_LOCATOR_HOLD_MS);
+}
+
+void fedstate_locator_release(struct fedstate_locator *locator)
+{
+    end_hold(locator);
+    mark(locator);
 }
 
 void fedstate_locator_start(struct fedstate_locator *locator, bool stored)
@@ -287,6 +323,7 @@ void fedstate_locator_set_leader(struct fedstate_locator *locator,
         facts->failures = 0;
         if (locator->started && fedstate_store_count(locator->config.store) > 0)
             facts->stored = true;
+        end_hold(locator);
     }
     facts->leader = is_leader;
     mark(locator);

@@ -19,9 +19,14 @@ fedstate_path_to_primary(const struct fedstate_path_facts *facts)
 {
     if (facts->have_local && fedstate_through_local(facts))
         return FEDSTATE_PATH_LOCAL;
-    /* F7. A record of ours that names no gateway is bootstrap still: without
-     * the direct path the first gateway could never be told to the primary. */
-    if (facts->never_direct && (facts->have_local || facts->local_listed))
+    /* A restart: what the disk holds will tell of our gateways (F3). */
+    if (facts->held)
+        return facts->have_local ? FEDSTATE_PATH_LOCAL : FEDSTATE_PATH_NONE;
+    /* F7. Bootstrap lasts until our record names gateways, or the primary's are
+     * known and ours are there: before that our gateways cannot know the way,
+     * and without the direct path would never be told. */
+    if (facts->never_direct && (facts->local_listed ||
+                                (facts->have_local && facts->have_primary)))
         return facts->have_local ? FEDSTATE_PATH_LOCAL : FEDSTATE_PATH_NONE;
     if (facts->have_primary)
         return FEDSTATE_PATH_DIRECT;

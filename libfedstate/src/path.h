@@ -27,6 +27,7 @@ struct fedstate_path_facts {
     bool have_primary;/* a usable replicated gateway of the primary */
     bool have_fallback;
     bool never_direct;/* disable_primary_gateway_fallback */
+    bool held;        /* the table on disk is not loaded yet */
 };
 
 bool fedstate_through_local(const struct fedstate_path_facts *facts);

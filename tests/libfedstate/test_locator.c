@@ -256,6 +256,51 @@ START_TEST(the_catalog_comes_before_the_record)
 }
 END_TEST
 
+/* F3: a restart waits for what the disk holds; a first start does not, nor does
+ * a restart without a leader for ever. */
+START_TEST(a_restart_waits_for_the_table)
+{
+    struct base_addr fallback = addr_of("203.0.113.1:8443");
+
+    begin("dc2", false);
+    fedstate_locator_hold(locator);
+    fedstate_locator_set_fallback(locator, &fallback, 1);
+    world_run_ms(&world, 5000);
+    expect("dc1", "");
+    fill();
+    fedstate_locator_start(locator, true);
+    world_run_ms(&world, 1);
+    expect("dc1", LOCAL2);
+}
+END_TEST
+
+START_TEST(a_restart_does_not_wait_for_ever)
+{
+    struct base_addr fallback = addr_of("203.0.113.1:8443");
+
+    begin("dc2", false);
+    fedstate_locator_hold(locator);
+    fedstate_locator_set_fallback(locator, &fallback, 1);
+    world_run_ms(&world, FEDSTATE_LOCATOR_HOLD_MS - 1);
+    expect("dc1", "");
+    world_run_ms(&world, 2);
+    expect("dc1", "203.0.113.1:8443");
+}
+END_TEST
+
+START_TEST(a_first_start_does_not_wait)
+{
+    struct base_addr fallback = addr_of("203.0.113.1:8443");
+
+    begin("dc2", true);
+    fedstate_locator_hold(locator);
+    fedstate_locator_set_fallback(locator, &fallback, 1);
+    fedstate_locator_release(locator);
+    world_run_ms(&world, 1);
+    expect("dc1", "203.0.113.1:8443");
+}
+END_TEST
+
 START_TEST(never_direct_once_our_gateways_are_known)
 {
     struct base_addr fallback = addr_of("203.0.113.1:8443");
@@ -320,6 +365,9 @@ Suite *locator_suite(void)
     tcase_add_test(tc, unfit_gateways_are_passed_over);
     tcase_add_test(tc, changes_are_told_once);
     tcase_add_test(tc, the_catalog_comes_before_the_record);
+    tcase_add_test(tc, a_restart_waits_for_the_table);
+    tcase_add_test(tc, a_restart_does_not_wait_for_ever);
+    tcase_add_test(tc, a_first_start_does_not_wait);
     tcase_add_test(tc, never_direct_once_our_gateways_are_known);
     tcase_add_test(tc, candidates_are_bounded);
     tcase_add_test(tc, a_bad_fallback_is_told);

@@ -4,7 +4,8 @@
 #include <check.h>
 
 /* What is known, as letters: L local gateways, P replicated primary gateways,
- * F fallback addresses, R our record names gateways, N never direct. */
+ * F fallback addresses, R our record names gateways, N never direct,
+ * H held: the disk is not loaded. */
 static const struct {
     const char *sentence;
     bool leader, stored, tried;
@@ -46,6 +47,8 @@ static const struct {
      FEDSTATE_PATH_FALLBACK},
     {"never direct, primary known, own gateways not yet", true, false, true, 0,
      "PFN", FEDSTATE_PATH_DIRECT},
+    {"never direct, ours there, the primary's unknown", true, false, false, 0,
+     "LFN", FEDSTATE_PATH_FALLBACK},
     {"never direct, local gateways, no data", true, false, false, 0, "LPFRN",
      FEDSTATE_PATH_LOCAL},
     {"never direct, local failing", true, true, true, 9, "LPFRN",
@@ -54,6 +57,11 @@ static const struct {
      FEDSTATE_PATH_NONE},
     {"never direct, a follower, none usable", false, true, false, 0, "PFRN",
      FEDSTATE_PATH_NONE},
+    /* F3: a restart. */
+    {"held, nothing of ours yet", false, false, false, 0, "PFH",
+     FEDSTATE_PATH_NONE},
+    {"held, ours are there", false, false, false, 0, "LPFH",
+     FEDSTATE_PATH_LOCAL},
 };
 
 START_TEST(the_way_to_the_primary)
@@ -72,6 +80,7 @@ START_TEST(the_way_to_the_primary)
         facts.have_fallback |= *known == 'F';
         facts.local_listed |= *known == 'R';
         facts.never_direct |= *known == 'N';
+        facts.held |= *known == 'H';
     }
     ck_assert_msg(fedstate_path_to_primary(&facts) == cases[_i].want, "%s",
                   cases[_i].sentence);

@@ -45,6 +45,9 @@ void fedstate_antientropy_free(struct fedstate_antientropy *antientropy);
 /** The catalog's gateways (may) have changed: looks soon. The store's own
  * changes are watched without being told. */
 void fedstate_antientropy_changed(struct fedstate_antientropy *antientropy);
+/** Looks now instead of waiting out a backoff: a path may have come back. The
+ * least time between syncs holds. */
+void fedstate_antientropy_wake(struct fedstate_antientropy *antientropy);
 
 struct fedstate_antientropy_status {
     bool in_sync;             /* as of the last look */

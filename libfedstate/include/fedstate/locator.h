@@ -38,6 +38,15 @@ int fedstate_locator_new(struct base_env *env,
                          const struct fedstate_locator_config *config,
                          struct fedstate_locator **out);
 void fedstate_locator_free(struct fedstate_locator *locator);
+/** There may be a table on disk that is not loaded yet: for HOLD_MS (with
+ * disable_primary_fallback: without end) nothing but our own gateways is used,
+ * so that a restart never goes past them (F3). It ends sooner with
+ * fedstate_locator_release(), when our record is loaded, and when we lead. Call
+ * it before the loop runs. */
+#define FEDSTATE_LOCATOR_HOLD_MS 10000u
+void fedstate_locator_hold(struct fedstate_locator *locator);
+/** There is nothing on disk: a first start. */
+void fedstate_locator_release(struct fedstate_locator *locator);
 /** The store's contents may be used: leader known, or we lead. stored: there
  * were replicated states on disk at start. */
 void fedstate_locator_start(struct fedstate_locator *locator, bool stored);
