@@ -150,7 +150,9 @@ static void attempt_primary(void *ctx, struct retry_join *retry)
 
 void joins_primary_ready(struct joins *joins)
 {
-    if (joins->placeholder)
+    if (joins->wan)
+        retry_join_now(joins->wan);
+    else if (joins->placeholder)
         start_wan(joins);
 }
 

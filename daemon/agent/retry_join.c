@@ -12,6 +12,7 @@ struct retry_join {
     struct base_timer timer;
     uint32_t attempts;
     bool succeeded;
+    bool hurry; /* news came during an attempt */
     char last_error[128];
 };
 
@@ -20,6 +21,7 @@ static void on_timer(void *arg)
     struct retry_join *retry = arg;
 
     retry->attempts++;
+    retry->hurry = false;
     retry->config.attempt(retry->config.ctx, retry);
 }
 
@@ -55,7 +57,18 @@ void retry_join_attempted(struct retry_join *retry, int status,
              kv_str("pool", retry->config.what),
              kv_uint("retry_ms", retry->config.interval_ms),
              kv_str("error", why));
-    base_timer_start_ms(&retry->timer, retry->config.interval_ms);
+    base_timer_start_ms(&retry->timer,
+                        retry->hurry ? 0 : retry->config.interval_ms);
+}
+
+void retry_join_now(struct retry_join *retry)
+{
+    if (retry->succeeded)
+        return;
+    if (base_timer_is_running(&retry->timer))
+        base_timer_start_ms(&retry->timer, 0);
+    else
+        retry->hurry = true;
 }
 
 struct retry_join *retry_join_new(struct base_env *env,

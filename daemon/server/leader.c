@@ -27,8 +27,13 @@ static const struct fedstate_catalog_ops catalog_ops = {
 static void on_round(void *ctx, int status)
 {
     struct server *server = ctx;
+    struct leader *leader = &server->leader;
+    bool is_back = status == 0 && leader->round_failed;
 
+    leader->round_failed = status != 0;
     fedstate_locator_report_round(server->locator, status);
+    if (is_back && leader->antientropy)
+        fedstate_antientropy_wake(leader->antientropy);
 }
 
 static void start_federation(struct server *server)
@@ -153,6 +158,14 @@ void leader_member(struct server *server, enum gossip_event_kind kind,
         reconcile_gone(server, member);
     else
         reconcile_member(server, member);
+}
+
+void leader_path_news(struct server *server)
+{
+    if (server->leader.replicator)
+        fedstate_replicator_wake(server->leader.replicator);
+    if (server->leader.antientropy)
+        fedstate_antientropy_wake(server->leader.antientropy);
 }
 
 void leader_catalog_changed(struct server *server)

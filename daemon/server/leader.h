@@ -22,6 +22,7 @@ struct leader {
     struct base_timer reconcile_timer;
     struct fedstate_replicator *replicator;   /* secondaries */
     struct fedstate_antientropy *antientropy;
+    bool round_failed; /* the last one of replication */
     struct primary_link link;
 };
 
@@ -33,6 +34,8 @@ void leader_lost(struct server *server);
 /** A LAN member changed. */
 void leader_member(struct server *server, enum gossip_event_kind kind,
                    const struct member *member);
+/** A way to the primary may have come back: backoffs are cut short. */
+void leader_path_news(struct server *server);
 /** The catalog moved. */
 void leader_catalog_changed(struct server *server);
 

@@ -51,6 +51,8 @@ static void on_raft_state(void *ctx, enum raft_role role, raft_term term,
         server->is_leader = false;
         leader_lost(server);
     }
+    if (!raft_node_is_bootstrapped(server->raft))
+        fedstate_locator_release(server->locator);
     /* Section 9: our table may be used once a leader is known. */
     if (leader_id[0] != '\0' && !leads)
         fedstate_locator_start(server->locator,
@@ -105,8 +107,8 @@ static void on_wan_member(void *ctx, enum gossip_event_kind kind,
              kv_addr("address", &member->addr));
     if (kind == GOSSIP_EVENT_MEMBER_FAILED && member_as_server(member, &as))
         rpc_pool_forget(server->calls, as.dc, as.node);
-    if (kind == GOSSIP_EVENT_MEMBER_JOIN && server->leader.replicator)
-        fedstate_replicator_wake(server->leader.replicator);
+    if (kind == GOSSIP_EVENT_MEMBER_JOIN)
+        leader_path_news(server);
     server_changed(server);
 }
 
@@ -119,6 +121,7 @@ static void on_routes(void *ctx, const struct fedstate_routes *routes)
     fedstate_picker_set(server->picker, fedstate_routes_dup(routes));
     wan_side_routes(server->wan_side, routes);
     wan_refresh_soon(server);
+    leader_path_news(server);
     server_changed(server);
 }
 
@@ -467,6 +470,7 @@ int server_new(const struct server_config *config, struct server **out,
     rv = make_raft(server);
     if (rv != 0)
         goto fail;
+    fedstate_locator_hold(server->locator); /* until it has loaded */
     server->config.storage = NULL; /* Raft's now */
     rv = birth_init(server, why);
     if (rv != 0)

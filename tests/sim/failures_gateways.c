@@ -44,21 +44,26 @@ void failure_f2(struct failure_run *run)
     failure_heals(run, 150000);
 }
 
-/* F4: a secondary's own gateways are away for two minutes. Only its leader tries
- * the primary's gateways directly; followers stay local. */
+/* F4: a secondary's own gateways are listed and healthy, but reset whatever
+ * comes, for two minutes. Only the leader tries the primary's gateways directly;
+ * followers stay local. */
 void failure_f4(struct failure_run *run)
 {
     struct federation *f = run->federation;
+    struct sim_gateway *gateway;
     struct sim_server *leader;
-    uint64_t direct[4];
+    uint64_t direct[4], direct_of_leader;
     size_t i;
 
     failure_form(run, (const size_t[]){3, 3, 1, 0});
+    federation_gateway_off(f, "dc2");
+    gateway = federation_gateway_add(f, "dc2");
     failure_wait(run, 150000); /* what was dialled at birth is given up */
     leader = federation_leader(f, "dc2");
     for (i = 1; i <= 3; i++)
         direct[i] = sim_server_direct(federation_server(f, "dc2", i));
-    federation_gateway_off(f, "dc2");
+    direct_of_leader = sim_server_direct(leader);
+    sim_gateway_break(gateway, SIM_GATEWAY_RESETS);
     failure_wait(run, 120000);
     failure_unless(run, federation_leader(f, "dc2") == leader,
                    "the leader stays while gateways are away");
@@ -68,6 +73,9 @@ void failure_f4(struct failure_run *run)
                            sim_server_direct(federation_server(f, "dc2", i)) ==
                                direct[i],
                        "followers never bypass their own gateways");
+    failure_unless(run, sim_server_direct(leader) > direct_of_leader,
+                   "the leader tries the direct path");
+    federation_gateway_remove(gateway);
     federation_gateway_on(f, "dc2");
     failure_heals(run, 120000);
 }
