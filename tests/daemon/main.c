@@ -21,6 +21,7 @@ Suite *mail_suite(void);
 Suite *member_suite(void);
 Suite *merge_suite(void);
 Suite *metrics_page_suite(void);
+Suite *server_sim_suite(void);
 Suite *tls_commands_suite(void);
 Suite *views_suite(void);
 Suite *watch_suite(void);
@@ -50,6 +51,7 @@ int main(void)
         member_suite,
         merge_suite,
         metrics_page_suite,
+        server_sim_suite,
         tls_commands_suite,
         views_suite,
         watch_suite,
