@@ -14,7 +14,8 @@ struct line {
     const char *address, *wan_address, *wan_bind, *admin_addr;
     const char *service, *service_id, *log_level;
     struct args_list meta;
-    bool expose_servers, do_register, log_json;
+    const char *config_out, *reload_command, *proxy_binary;
+    bool expose_servers, do_register, log_json, haproxy, nginx, watch;
 };
 
 /* default_port 0: the text must have one. */
@@ -82,6 +83,36 @@ static int parse_meta(const struct args_command *command,
     return 0;
 }
 
+/* What has no meaning together is said, not guessed. */
+static int parse_kind(const struct args_command *command,
+                      const struct line *line, struct gateway_options *out)
+{
+    bool fed = line->haproxy || line->nginx;
+
+    out->kind = line->haproxy ? GATEWAY_HAPROXY
+                : line->nginx ? GATEWAY_NGINX
+                              : GATEWAY_BUILT_IN;
+    out->watch = line->watch;
+    out->config_out = line->config_out;
+    out->reload_command = line->reload_command;
+    out->proxy_binary = line->proxy_binary;
+    if (line->haproxy && line->nginx)
+        return args_usage_error(command, "-haproxy or -nginx, not both");
+    if (!fed && (line->watch || line->config_out != NULL ||
+                 line->reload_command != NULL || line->proxy_binary != NULL))
+        return args_usage_error(command,
+                                "-watch, -config-out, -reload-command and "
+                                "-proxy-binary need -haproxy or -nginx");
+    if (line->watch && line->config_out == NULL)
+        return args_usage_error(command, "-watch needs -config-out");
+    if (line->config_out == NULL && line->reload_command != NULL)
+        return args_usage_error(command, "-reload-command needs -config-out");
+    if (fed && !line->watch && line->do_register)
+        return args_usage_error(command, "-register needs -watch: somebody has "
+                                         "to keep its check passing");
+    return 0;
+}
+
 static int start(struct gateway_options *options, const struct line *line)
 {
     struct http_target target;
@@ -119,6 +150,8 @@ static int run(const struct args_command *command, const struct line *line)
         code = args_usage_error(command, "-log-level: \"%s\" is no level",
                                 line->log_level);
     if (code == 0)
+        code = parse_kind(command, line, &options);
+    if (code == 0)
         code = parse_meta(command, &line->meta, meta);
     options.meta = meta;
     options.meta_count = line->meta.count;
@@ -152,6 +185,17 @@ int cmd_gateway(int argc, char **argv)
          "identity of the service on this node; default: its name"},
         {"meta", ARGS_LIST, &line.meta, "KEY=VALUE",
          "a pair of service metadata; repeatable"},
+        {"haproxy", ARGS_BOOL, &line.haproxy, NULL,
+         "render the routes for HAProxy in place of being the proxy"},
+        {"nginx", ARGS_BOOL, &line.nginx, NULL, "the same for nginx"},
+        {"config-out", ARGS_TEXT, &line.config_out, "FILE",
+         "the file to write, once the proxy has checked it; default: print"},
+        {"watch", ARGS_BOOL, &line.watch, NULL,
+         "stay, and write the file anew when routes change"},
+        {"reload-command", ARGS_TEXT, &line.reload_command, "COMMAND",
+         "run by sh after each new file; once at the start too"},
+        {"proxy-binary", ARGS_TEXT, &line.proxy_binary, "PATH",
+         "haproxy or nginx, to check the file; default: on the PATH"},
         {"log-level", ARGS_TEXT, &line.log_level, "LEVEL",
          "trace, debug, info, warn or error; default: info"},
         {"log-json", ARGS_BOOL, &line.log_json, NULL, "log in JSON"},
@@ -160,7 +204,8 @@ int cmd_gateway(int argc, char **argv)
         "isthmus gateway [flags]",
         "Runs the built-in mesh gateway: it forwards TLS by its server name, "
         "without\nopening it, and follows the routes of the agent's "
-        "datacenter.",
+        "datacenter. Or, with -haproxy\nor -nginx, feeds one of those with "
+        "configurations.",
         flags, BASE_COUNT_OF(flags),
         "isthmus gateway -register -expose-servers -address=10.0.0.9 \\\n"
         "    -wan-address=203.0.113.7"};

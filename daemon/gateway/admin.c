@@ -80,7 +80,7 @@ static json_t *routes_json(struct admin *admin)
     json_t *list = json_array();
     size_t count, i, j;
     const struct route *rows =
-        routes_rows(proxy_routes(admin->config.proxy), &count);
+        routes_rows(admin->config.routes(admin->config.ctx), &count);
 
     for (i = 0; i < count; i++) {
         json_t *targets = json_array();

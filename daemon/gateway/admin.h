@@ -11,14 +11,14 @@
 #define GATEWAY_ADMIN_H
 
 #include "base/loop.h"
-#include "gateway/proxy.h"
+#include "gateway/routes.h"
 
 struct admin;
 
 struct admin_config {
     struct base_loop *loop;
     struct base_metrics *metrics;
-    const struct proxy *proxy;
+    const struct routes *(*routes)(void *ctx); /* in force */
     bool (*is_ready)(void *ctx);
     void *ctx;
 };

@@ -1,8 +1,10 @@
 /*
- * The built-in gateway as a process: one loop, and on it the proxy, the source
- * of its routes, its registration and its window, wired here.
+ * A gateway as a process: one loop, and on it the proxy (or the feeder of
+ * another), the source of its routes, its registration and its window, wired
+ * here.
  *
- *   source       -> on_routes -> proxy          (a new table)
+ *   source       -> on_routes -> proxy, feeder  (a new table)
+ *   feeder       -> on_placed -> registration   (not before the proxy is fed)
  *   source       -> on_recovered -> registration (the agent is back: known?)
  *   SIGTERM      -> registration -> stop        (goodbye)
  */
@@ -12,20 +14,20 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "gateway/admin.h"
 #include "gateway/api.h"
+#include "gateway/descriptors.h"
+#include "gateway/feeder.h"
 #include "gateway/proxy.h"
 #include "gateway/register.h"
 #include "gateway/source_http.h"
 
 #define LEAVE_TIMEOUT_MS 3000u
-#define CONNECTIONS_MAX 4096u
-#define DESCRIPTORS_KEPT 128u /* for all but connections */
+#define ONCE_TIMEOUT_MS 60000u
 
 struct gateway {
     const struct gateway_options *options;
@@ -36,12 +38,15 @@ struct gateway {
     struct base_loop *loop;
     struct event *signals[2];
     struct base_timer leave_timer;
+    struct base_timer once_timer; /* without -watch */
     bool leaving;
-    struct proxy *proxy;
+    struct proxy *proxy;   /* of these two one is NULL */
+    struct feeder *feeder;
     struct api *api;
     struct source *source;
     struct registration *registration;
     struct admin *admin;
+    int code; /* the process's */
 };
 
 /* ---- the end --------------------------------------------------------------
@@ -87,12 +92,47 @@ static void watch_signals(struct gateway *gateway)
 /* ---- the wires ------------------------------------------------------------
  */
 
+static const struct routes *routes_now(void *ctx)
+{
+    const struct gateway *gateway = ctx;
+
+    return gateway->feeder != NULL ? feeder_routes(gateway->feeder)
+                                   : proxy_routes(gateway->proxy);
+}
+
 static void on_routes(void *arg, struct routes *routes)
 {
     struct gateway *gateway = arg;
 
-    routes_log_changes(proxy_routes(gateway->proxy), routes, &gateway->log);
-    proxy_set_routes(gateway->proxy, routes);
+    /* Half a table is worth having only where it can be changed for nothing. */
+    if (gateway->feeder != NULL && !source_is_ready(gateway->source)) {
+        routes_free(routes);
+        return;
+    }
+    routes_log_changes(routes_now(gateway), routes, &gateway->log);
+    if (gateway->feeder != NULL)
+        feeder_set_routes(gateway->feeder, routes);
+    else
+        proxy_set_routes(gateway->proxy, routes);
+}
+
+static void start_registration(void *arg)
+{
+    struct gateway *gateway = arg;
+
+    if (gateway->options->do_register && gateway->registration == NULL &&
+        !gateway->leaving)
+        gateway->registration =
+            registration_new(gateway->api, gateway->options);
+}
+
+static void on_too_late(void *arg)
+{
+    struct gateway *gateway = arg;
+
+    base_log(&gateway->log, BASE_LOG_ERROR, "no configuration in time");
+    gateway->code = 1;
+    stop(gateway);
 }
 
 static void on_recovered(void *arg)
@@ -108,36 +148,13 @@ static bool is_ready(void *ctx)
     const struct gateway *gateway = ctx;
 
     return source_is_ready(gateway->source) &&
-           (gateway->registration == NULL ||
-            registration_is_made(gateway->registration));
+           (!gateway->options->do_register ||
+            (gateway->registration != NULL &&
+             registration_is_made(gateway->registration)));
 }
 
 /* ---- the beginning --------------------------------------------------------
  */
-
-/* As many connections as the default, if there are two descriptors for each;
- * else as many as there are. */
-static size_t connections_max(void)
-{
-    struct rlimit limit;
-    rlim_t pairs;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return CONNECTIONS_MAX;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    pairs = limit.rlim_cur > 2 * DESCRIPTORS_KEPT
-                ? (limit.rlim_cur - DESCRIPTORS_KEPT) / 2
-                : limit.rlim_cur / 4;
-    return pairs < CONNECTIONS_MAX ? (size_t)pairs : CONNECTIONS_MAX;
-}
-
-static bool has_wan_bind(const struct gateway_options *options)
-{
-    return options->wan_bind.family != 0 &&
-           !base_addr_equal(&options->wan_bind, &options->address);
-}
 
 static int fail(const char *what, const struct base_addr *at, int rv)
 {
@@ -152,7 +169,7 @@ static int make_proxy(struct gateway *gateway)
 {
     static const char *const flags[] = {"address", "wan-bind"};
     const struct gateway_options *options = gateway->options;
-    bool both = has_wan_bind(options);
+    bool both = gateway_has_wan_bind(options);
     struct proxy_config config = {
         .env = base_loop_env(gateway->loop),
         .net = base_loop_net(gateway->loop),
@@ -160,7 +177,7 @@ static int make_proxy(struct gateway *gateway)
                    both ? options->wan_bind : (struct base_addr){0}},
         .from_lan = options->address,
         .from_wan = both ? options->wan_bind : options->address,
-        .connections_max = connections_max(),
+        .connections_max = descriptors_connections(),
     };
     size_t failed = 0;
     int rv = proxy_new(&config, &gateway->proxy, &failed);
@@ -168,12 +185,27 @@ static int make_proxy(struct gateway *gateway)
     return rv < 0 ? fail(flags[failed], &config.listen[failed], rv) : 0;
 }
 
+static void make_feeder(struct gateway *gateway)
+{
+    struct feeder_config config = {.loop = gateway->loop,
+                                   .options = gateway->options,
+                                   .on_placed = start_registration,
+                                   .on_over = stop,
+                                   .arg = gateway};
+
+    gateway->feeder = feeder_new(&config);
+    base_timer_init(&gateway->once_timer, base_loop_env(gateway->loop), "once",
+                    on_too_late, gateway);
+    if (!gateway->options->watch)
+        base_timer_start_ms(&gateway->once_timer, ONCE_TIMEOUT_MS);
+}
+
 static int make_admin(struct gateway *gateway)
 {
     const struct base_addr *at = &gateway->options->admin_addr;
     struct admin_config config = {.loop = gateway->loop,
                                   .metrics = gateway->metrics,
-                                  .proxy = gateway->proxy,
+                                  .routes = routes_now,
                                   .is_ready = is_ready,
                                   .ctx = gateway};
     int rv = 0;
@@ -203,8 +235,11 @@ static void make_source(struct gateway *gateway)
                            options->token);
     config.api = gateway->api;
     gateway->source = source_new(&config);
-    if (options->do_register)
-        gateway->registration = registration_new(gateway->api, options);
+    if (gateway->feeder == NULL)
+        start_registration(gateway);
+    else if (!options->expose_servers)
+        feeder_set_routes(gateway->feeder,
+                          routes_new(&(struct routes_input){0}));
 }
 
 static int open_all(struct gateway *gateway)
@@ -223,7 +258,11 @@ static int open_all(struct gateway *gateway)
         return 1;
     }
     watch_signals(gateway);
-    if (make_proxy(gateway) != 0 || make_admin(gateway) != 0)
+    if (options->kind != GATEWAY_BUILT_IN)
+        make_feeder(gateway);
+    else if (make_proxy(gateway) != 0)
+        return 1;
+    if (make_admin(gateway) != 0)
         return 1;
     make_source(gateway);
     base_log(&gateway->log, BASE_LOG_INFO, "gateway is up",
@@ -242,8 +281,11 @@ static void close_all(struct gateway *gateway)
     api_free(gateway->api);
     admin_free(gateway->admin);
     proxy_free(gateway->proxy);
+    feeder_free(gateway->feeder);
     if (gateway->loop != NULL) {
         base_timer_stop(&gateway->leave_timer);
+        if (gateway->once_timer.env != NULL)
+            base_timer_stop(&gateway->once_timer);
         for (i = 0; i < BASE_COUNT_OF(gateway->signals); i++)
             event_free(gateway->signals[i]);
         base_loop_free(gateway->loop);
@@ -261,5 +303,5 @@ int gateway_run(const struct gateway_options *options)
     if (code == 0)
         base_loop_run(gateway.loop);
     close_all(&gateway);
-    return code;
+    return code != 0 ? code : gateway.code;
 }

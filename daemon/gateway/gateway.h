@@ -1,7 +1,8 @@
 /*
- * The built-in mesh gateway: a TCP proxy that reads the server name of a TLS
- * hello and passes the bytes on, untouched. It registers itself with the agent
- * and follows its routes (federation.md section 11).
+ * A mesh gateway: a TCP proxy that reads the server name of a TLS hello and
+ * passes the bytes on, untouched. It is the built-in one, or another that is
+ * fed with configurations (feeder.h); either way it is registered with the
+ * agent and follows its routes (federation.md section 11).
  */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
@@ -17,8 +18,11 @@ struct gateway_meta {
     const char *value;
 };
 
+enum gateway_kind { GATEWAY_BUILT_IN, GATEWAY_HAPROXY, GATEWAY_NGINX };
+
 /** What the command line says. Strings are borrowed for the run. */
 struct gateway_options {
+    enum gateway_kind kind;
     struct base_addr http_addr;    /* the local agent's API, with its port */
     const char *token;             /* access token for it; "" if none */
     struct base_addr address;      /* LAN: where it listens, and is registered */
@@ -33,7 +37,19 @@ struct gateway_options {
     size_t meta_count;
     enum base_log_level log_level;
     bool log_json;
+    /* Not of the built-in one. */
+    bool watch;                 /* false: one configuration, then the end */
+    const char *config_out;     /* the file; NULL: print it */
+    const char *reload_command; /* after each new file; NULL: none */
+    const char *proxy_binary;   /* that checks the file; NULL: on the PATH */
 };
+
+/** The WAN side is an address of its own, to listen on and to dial from. */
+static inline bool gateway_has_wan_bind(const struct gateway_options *options)
+{
+    return options->wan_bind.family != 0 &&
+           !base_addr_equal(&options->wan_bind, &options->address);
+}
 
 /** Runs until a signal, then deregisters. Returns the process's exit code. */
 int gateway_run(const struct gateway_options *options);

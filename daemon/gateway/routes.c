@@ -46,6 +46,13 @@ static bool is_label(const char *text)
     return i > 0 && i <= LABEL_BYTES_MAX;
 }
 
+static bool is_domain(const char *text)
+{
+    return strspn(text, "abcdefghijklmnopqrstuvwxyz"
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+           strlen(text);
+}
+
 /* The pattern of a node ("*" for any, NULL for the datacenter's own name);
  * NULL if that is no server name. */
 static char *make_pattern(const char *node, const char *datacenter,
@@ -54,7 +61,7 @@ static char *make_pattern(const char *node, const char *datacenter,
     char *name;
     char *at;
 
-    if (!is_label(datacenter) ||
+    if (!is_label(datacenter) || !is_domain(domain) ||
         (node != NULL && strcmp(node, "*") != 0 && !is_label(node)))
         return NULL;
     name = base_asprintf("%s%sserver.%s.%s", node != NULL ? node : "",

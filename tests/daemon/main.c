@@ -12,6 +12,7 @@ Suite *gateway_catalog_suite(void);
 Suite *gateway_parts_suite(void);
 Suite *gateway_proxy_suite(void);
 Suite *gateway_refused_suite(void);
+Suite *gateway_render_suite(void);
 Suite *gateway_routes_suite(void);
 Suite *gateway_run_suite(void);
 Suite *http_client_suite(void);
@@ -42,6 +43,7 @@ int main(void)
         gateway_parts_suite,
         gateway_proxy_suite,
         gateway_refused_suite,
+        gateway_render_suite,
         gateway_routes_suite,
         gateway_run_suite,
         http_client_suite,

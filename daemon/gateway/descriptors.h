@@ -1,0 +1,10 @@
+/* How many connections the process has descriptors for: two each. */
+#ifndef GATEWAY_DESCRIPTORS_H
+#define GATEWAY_DESCRIPTORS_H
+
+#include <stddef.h>
+
+/** 4,096, or fewer if the process's limit, which it raises, is lower. */
+size_t descriptors_connections(void);
+
+#endif
