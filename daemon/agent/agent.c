@@ -22,6 +22,7 @@
 
 #include "agent/joins.h"
 #include "agent/local_state.h"
+#include "agent/monitor.h"
 #include "agent/node_id.h"
 #include "agent/pool_files.h"
 #include "agent/stable_files.h"
@@ -38,6 +39,7 @@
 struct agent {
     const struct config *config;
     struct base_log_sink *sink;
+    struct monitor_hub *monitors;
     int log_fd;
     struct base_log log;
     struct base_metrics *metrics;
@@ -225,8 +227,12 @@ static int open_log(struct agent *agent, char **why)
         }
     }
     agent->sink = base_log_sink_fd(agent->log_fd, agent->config->log_json);
-    agent->log = (struct base_log){agent->sink, "agent",
-                                   agent->config->log_level};
+    agent->monitors = monitor_hub_new(agent->sink, agent->config->log_level);
+    /* Records of debug level are made for monitors; the sink leaves them out. */
+    agent->log = (struct base_log){
+        monitor_hub_sink(agent->monitors), "agent",
+        agent->config->log_level < BASE_LOG_DEBUG ? agent->config->log_level
+                                                  : BASE_LOG_DEBUG};
     return 0;
 }
 
@@ -240,6 +246,7 @@ static int make_loops(struct agent *agent, char **why)
                                   agent->workers);
     if (agent->main == NULL || agent->gossip == NULL)
         return fail(why, "cannot make an event loop");
+    monitor_hub_attach(agent->monitors, base_loop_env(agent->main));
     return 0;
 }
 
@@ -410,6 +417,7 @@ static int make_http(struct agent *agent, char **why)
                                .server = agent->server,
                                .local = agent->local,
                                .joins = agent->joins,
+                               .monitors = agent->monitors,
                                .node_id = agent->node_id,
                                .leave = leave,
                                .reload = reload,
@@ -503,6 +511,7 @@ static void finish(struct agent *agent)
         base_workers_free(agent->workers);
     if (agent->metrics)
         base_metrics_free(agent->metrics);
+    monitor_hub_free(agent->monitors);
     if (agent->sink)
         base_log_sink_free(agent->sink);
     if (agent->log_fd > STDERR_FILENO)

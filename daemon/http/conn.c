@@ -107,6 +107,12 @@ void http_conn_answered(struct http_conn *conn)
     base_timer_start_ms(&conn->deadline, HTTP_ANSWER_TIMEOUT_MS);
 }
 
+void http_conn_streams(struct http_conn *conn)
+{
+    /* libevent reads while it writes, and takes no edge beside its own event. */
+    stop_watching(conn);
+}
+
 /* ---- the client that goes away -------------------------------------------- */
 
 static void on_gone(evutil_socket_t fd, short events, void *arg)

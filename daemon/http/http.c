@@ -26,6 +26,8 @@ static const struct web_route routes[] = {
     {WEB_PUT, "/v1/agent/leave", NULL, agent_leave},
     {WEB_GET, "/v1/agent/members", NULL, agent_members},
     {WEB_GET, "/v1/agent/metrics", NULL, agent_metrics},
+    {WEB_GET, "/v1/agent/monitor", NULL, agent_monitor},
+    {WEB_PUT, "/v1/agent/query/", "query name", agent_query},
     {WEB_PUT, "/v1/agent/reload", NULL, agent_reload},
     {WEB_GET, "/v1/agent/self", NULL, agent_self},
     {WEB_PUT, "/v1/agent/service/deregister/", "service id",
@@ -39,6 +41,10 @@ static const struct web_route routes[] = {
     {WEB_PUT, "/v1/catalog/register", NULL, catalog_put},
     {WEB_GET, "/v1/catalog/service/", "service name", catalog_show_service},
     {WEB_GET, "/v1/catalog/services", NULL, catalog_list_services},
+    {WEB_GET, "/v1/coordinate/datacenters", NULL, coordinate_datacenters},
+    {WEB_GET, "/v1/coordinate/nodes", NULL, coordinate_nodes},
+    {WEB_PUT, "/v1/event/fire/", "event name", event_fire},
+    {WEB_GET, "/v1/event/list", NULL, event_list},
     {WEB_GET, "/v1/health/node/", "node name", health_node},
     {WEB_GET, "/v1/health/service/", "service name", health_service},
     {WEB_GET, "/v1/internal/federation-state/", "datacenter name",
@@ -46,6 +52,10 @@ static const struct web_route routes[] = {
     {WEB_GET, "/v1/internal/federation-states", NULL, federation_list},
     {WEB_GET, "/v1/internal/federation-states/mesh-gateways", NULL,
      federation_gateways},
+    {WEB_GET, "/v1/operator/keyring", NULL, keyring_list},
+    {WEB_POST, "/v1/operator/keyring", NULL, keyring_install},
+    {WEB_PUT, "/v1/operator/keyring", NULL, keyring_use},
+    {WEB_DELETE, "/v1/operator/keyring", NULL, keyring_remove},
     {WEB_GET, "/v1/status/leader", NULL, status_leader},
     {WEB_GET, "/v1/status/peers", NULL, status_peers},
 };
@@ -146,6 +156,8 @@ int http_new(const struct http_config *config, struct http **out, char **why)
     http->gauge_connections = base_metrics_gauge(
         http->env->metrics, "isthmus.http.connections", NULL, NULL);
     LIST_INIT(&http->tickets);
+    LIST_INIT(&http->event_waits);
+    server_on_event(config->server, event_heard, http);
     base_timer_init(&http->accept_again, http->env, "http-accept",
                     on_accept_again, http);
     http->server = evhttp_new(base_loop_event_base(config->loop));
@@ -169,6 +181,7 @@ void http_free(struct http *http)
     if (http == NULL)
         return;
     base_timer_stop(&http->accept_again);
+    server_on_event(http->config.server, NULL, NULL);
     if (http->server) {
         http_conns_settle(http);
         evhttp_free(http->server); /* ends listener, connections, requests */

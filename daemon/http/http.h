@@ -10,6 +10,7 @@
 #include "agent/config.h"
 #include "agent/joins.h"
 #include "agent/local_state.h"
+#include "agent/monitor.h"
 #include "base/loop.h"
 #include "server/server.h"
 
@@ -22,6 +23,7 @@ struct http_config {
     struct server *server;
     struct local_state *local;
     struct joins *joins;
+    struct monitor_hub *monitors;
     const char *node_id;
     /** Leave both pools and then end the agent; done comes after the goodbyes
      * and before the end. */

@@ -68,6 +68,7 @@ struct http {
     size_t by_fd_count;
 
     struct web_tickets tickets;
+    LIST_HEAD(, event_wait) event_waits;
     size_t waiting;
     struct base_gauge *gauge_waiting, *gauge_connections;
 };
@@ -81,8 +82,13 @@ void http_conns_close(struct http *http);
 struct http_conn *http_conn_of(struct http *http, struct evhttp_request *raw);
 /** A request is under way: its client is watched from now on. */
 void http_conn_busy(struct http_conn *conn, struct web_request *request);
+/** Its answer begins and goes on: libevent watches the client from now on. */
+void http_conn_streams(struct http_conn *conn);
 /** The answer is on its way out. */
 void http_conn_answered(struct http_conn *conn);
+
+/* event_api.c */
+void event_heard(void *ctx);
 
 /** Moves isthmus.http.refused. */
 void http_count_refused(struct http *http, const char *reason);

@@ -19,6 +19,7 @@ struct evhttp_request;
 struct http_conn;
 
 #define WEB_BODY_BYTES_MAX (512u * 1024u) /* as Consul: half a Raft entry */
+#define WEB_STREAM_BYTES_MAX (1024u * 1024u) /* that a client has not read */
 
 typedef void (*web_query_fn)(struct web_request *request,
                              const Server__QueryReply *reply);
@@ -41,6 +42,9 @@ struct web_request {
     web_write_fn on_write;
     bool waits; /* a blocking query: counted */
     struct web_ticket *ticket;
+    bool streams;            /* web_stream_begin() was called */
+    void (*gone)(void *arg); /* see web_on_gone() */
+    void *gone_arg;
 };
 
 /** The whole API. */
@@ -72,6 +76,22 @@ void web_put_meta(struct web_request *request, const Server__QueryReply *reply);
 void web_put_header(struct web_request *request, const char *key,
                     const char *value);
 
+/* ---- answers that go on --------------------------------------------------- */
+
+/** Status 200; from here on only web_stream_...() for this request. */
+void web_stream_begin(struct web_request *request, const char *type);
+/** False, and nothing is sent, if the client is WEB_STREAM_BYTES_MAX behind. */
+bool web_stream_write(struct web_request *request, const void *data,
+                      size_t len);
+/** A line; it is given. */
+bool web_stream_json(struct web_request *request, json_t *line);
+/** Ends the request. */
+void web_stream_end(struct web_request *request);
+/** Calls gone(arg) if the request ends before its handler says so. NULL takes
+ * it back. */
+void web_on_gone(struct web_request *request, void (*gone)(void *arg),
+                 void *arg);
+
 /* ---- what it says --------------------------------------------------------- */
 
 /** A parameter that is true or false; false (and answered 400) if it is
@@ -79,6 +99,12 @@ void web_put_header(struct web_request *request, const char *key,
 bool web_bool(struct web_request *request, const char *key, bool *out);
 /** The body as a JSON object, the caller's; NULL if the reader complains. */
 json_t *web_body(struct web_request *request, struct json_reader *reader);
+/** The body as it came, borrowed. */
+const void *web_body_bytes(struct web_request *request, size_t *len);
+/** False (and answered 400) if it asks for another datacenter. */
+bool web_own_dc(struct web_request *request);
+/** It is a blocking query: counted while it lasts. */
+void web_count_wait(struct web_request *request);
 /** Answers 400 with the reader's complaint. */
 void web_refuse_body(struct web_request *request, struct json_reader *reader);
 
@@ -109,6 +135,8 @@ void agent_leave(struct web_request *request);
 void agent_force_leave(struct web_request *request);
 void agent_reload(struct web_request *request);
 void agent_metrics(struct web_request *request);
+void agent_monitor(struct web_request *request);
+void agent_query(struct web_request *request);
 void agent_services(struct web_request *request);
 void agent_checks(struct web_request *request);
 void agent_service_register(struct web_request *request);
@@ -124,6 +152,14 @@ void catalog_show_service(struct web_request *request);
 void catalog_show_node(struct web_request *request);
 void catalog_put(struct web_request *request);
 void catalog_remove(struct web_request *request);
+void coordinate_datacenters(struct web_request *request);
+void coordinate_nodes(struct web_request *request);
+void event_fire(struct web_request *request);
+void event_list(struct web_request *request);
+void keyring_list(struct web_request *request);
+void keyring_install(struct web_request *request);
+void keyring_use(struct web_request *request);
+void keyring_remove(struct web_request *request);
 void health_service(struct web_request *request);
 void health_node(struct web_request *request);
 void federation_list(struct web_request *request);

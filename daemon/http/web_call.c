@@ -57,17 +57,22 @@ static void on_query(void *arg, int status, const char *text, const void *body,
     base_pb_free(reply);
 }
 
-/* A blocking query is counted while it lasts. */
-static uint32_t count_wait(struct web_request *request)
+void web_count_wait(struct web_request *request)
 {
     struct http *http = request->http;
+
+    request->waits = true;
+    base_gauge_set(http->gauge_waiting, (int64_t)++http->waiting);
+}
+
+static uint32_t count_wait(struct web_request *request)
+{
     uint32_t wait_ms = request->options.wait_ms ? request->options.wait_ms
                                                 : WAIT_DEFAULT_MS;
 
     if (request->options.index == 0)
         return 0;
-    request->waits = true;
-    base_gauge_set(http->gauge_waiting, (int64_t)++http->waiting);
+    web_count_wait(request);
     return wait_ms + wait_ms / 16; /* federation.md section 6: jitter */
 }
 

@@ -25,6 +25,11 @@ void web_request_drop(struct web_request *request)
 
     if (request->pending)
         rpc_pending_cancel(request->pending);
+    if (request->gone)
+        request->gone(request->gone_arg);
+    /* A connection that broke while we stream has let go of it already. */
+    if (request->streams && evhttp_request_get_connection(request->raw) == NULL)
+        evhttp_request_free(request->raw);
     if (request->ticket)
         request->ticket->request = NULL;
     if (request->waits)
@@ -108,6 +113,19 @@ void web_reply_json(struct web_request *request, json_t *body)
 void web_reply_done(struct web_request *request)
 {
     answer(request, 200);
+}
+
+void web_stream_end(struct web_request *request)
+{
+    struct evhttp_request *raw = request->raw;
+    struct http_conn *conn = request->conn;
+
+    observe(request, 200);
+    http_conn_answered(conn);
+    request->conn = NULL;
+    request->streams = false;
+    web_request_drop(request);
+    evhttp_send_reply_end(raw);
 }
 
 void web_reply_bytes(struct web_request *request, const char *type,

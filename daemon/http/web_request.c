@@ -3,7 +3,9 @@
  * is wrong with any of them is answered here, in one sentence.
  */
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/http.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -20,6 +22,10 @@ static enum web_method method_of(struct evhttp_request *raw)
         return WEB_GET;
     case EVHTTP_REQ_PUT:
         return WEB_PUT;
+    case EVHTTP_REQ_POST:
+        return WEB_POST;
+    case EVHTTP_REQ_DELETE:
+        return WEB_DELETE;
     default:
         return WEB_OTHER;
     }
@@ -110,14 +116,31 @@ static bool take_route(struct web_request *request)
     return false;
 }
 
+/* libevent reads no body of DELETE, but Consul's clients send one, in the same
+ * breath as the header. */
+static void take_delete_body(struct web_request *request)
+{
+    struct evbuffer *ahead = bufferevent_get_input(request->conn->bev);
+    const char *length = header(request, "Content-Length");
+    unsigned long len = length ? strtoul(length, NULL, 10) : 0;
+
+    if (len <= WEB_BODY_BYTES_MAX && len <= evbuffer_get_length(ahead))
+        evbuffer_remove_buffer(
+            ahead, evhttp_request_get_input_buffer(request->raw), len);
+}
+
 static bool body_fits(struct web_request *request)
 {
-    size_t len = evbuffer_get_length(
-        evhttp_request_get_input_buffer(request->raw));
+    size_t len;
+
+    if (method_of(request->raw) == WEB_DELETE)
+        take_delete_body(request);
+    len = evbuffer_get_length(evhttp_request_get_input_buffer(request->raw));
 
     /* evhttp reads no body of other methods: it would take it for the next
      * request. */
     if (method_of(request->raw) != WEB_PUT &&
+        method_of(request->raw) != WEB_POST &&
         (header(request, "Content-Length") ||
          header(request, "Transfer-Encoding")))
         web_put_header(request, "Connection", "close");
@@ -187,6 +210,26 @@ json_t *web_body(struct web_request *request, struct json_reader *reader)
 
     return json_read_body(reader, evbuffer_pullup(input, -1),
                           evbuffer_get_length(input));
+}
+
+const void *web_body_bytes(struct web_request *request, size_t *len)
+{
+    struct evbuffer *input = evhttp_request_get_input_buffer(request->raw);
+
+    *len = evbuffer_get_length(input);
+    return *len > 0 ? (const void *)evbuffer_pullup(input, -1) : "";
+}
+
+bool web_own_dc(struct web_request *request)
+{
+    const char *dc = request->options.dc;
+
+    if (*dc == '\0' ||
+        strcasecmp(dc, server_datacenter(request->agent->server)) == 0)
+        return true;
+    web_reply_text(request, 400,
+                   "dc: only an agent of %s itself can answer this", dc);
+    return false;
 }
 
 void web_refuse_body(struct web_request *request, struct json_reader *reader)

@@ -39,14 +39,24 @@ struct web_match web_router_find(const struct web_route *routes, size_t count,
 
 const char *web_router_allow(unsigned allowed)
 {
-    switch (allowed) {
-    case WEB_GET:
-        return "GET";
-    case WEB_PUT:
-        return "PUT";
-    case WEB_GET | WEB_PUT:
-        return "GET,PUT";
-    default:
-        return "";
-    }
+    static const char *const words[] = {
+        "",
+        "GET",
+        "PUT",
+        "GET,PUT",
+        "POST",
+        "GET,POST",
+        "PUT,POST",
+        "GET,PUT,POST",
+        "DELETE",
+        "GET,DELETE",
+        "PUT,DELETE",
+        "GET,PUT,DELETE",
+        "POST,DELETE",
+        "GET,POST,DELETE",
+        "PUT,POST,DELETE",
+        "GET,PUT,POST,DELETE",
+    };
+
+    return words[allowed & 15];
 }

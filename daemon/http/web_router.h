@@ -12,7 +12,13 @@
 struct web_request;
 typedef void (*web_handler)(struct web_request *request);
 
-enum web_method { WEB_GET = 1, WEB_PUT = 2, WEB_OTHER = 4 };
+enum web_method {
+    WEB_GET = 1,
+    WEB_PUT = 2,
+    WEB_POST = 4,
+    WEB_DELETE = 8,
+    WEB_OTHER = 16
+};
 
 struct web_route {
     enum web_method method;
@@ -29,7 +35,7 @@ struct web_match {
 /** path is as the client wrote it, without the query. */
 struct web_match web_router_find(const struct web_route *routes, size_t count,
                                  enum web_method method, const char *path);
-/** "GET", "PUT" or "GET,PUT" for the header Allow. */
+/** "GET", "GET,PUT" and so on, for the header Allow. */
 const char *web_router_allow(unsigned allowed);
 
 #endif
