@@ -16,6 +16,10 @@
 #include "server/strerror.h"
 #include "server/tags.h"
 
+/* Short enough that a call which met a dead server still reaches another one
+ * within the hold time (F12). */
+#define DIAL_TIMEOUT_MS 3000u
+
 void server_changed(struct server *server)
 {
     if (server->changed)
@@ -186,7 +190,7 @@ static int make_rpc(struct server *server)
         .gateways = &wan_side_gateway_ops,
         .gateways_ctx = server->picker,
     };
-    struct rpc_pool_config pool = {0};
+    struct rpc_pool_config pool = {.dial_timeout_ms = DIAL_TIMEOUT_MS};
     struct rpc_server_config methods = {
         .datacenter = config->datacenter,
         .domain = config->domain,

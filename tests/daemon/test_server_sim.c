@@ -25,9 +25,12 @@ static struct federation *whole(uint64_t seed, size_t first, size_t second)
     return f;
 }
 
+/* It leads, and has applied what was committed before. */
 static bool has_leader(void *arg)
 {
-    return federation_leader(arg, "dc1") != NULL;
+    struct sim_server *leader = federation_leader(arg, "dc1");
+
+    return leader != NULL && sim_server_server(leader)->leader.active;
 }
 
 /* A server of dc1 that does not lead. */
