@@ -172,6 +172,8 @@ static const char *reason_of(int status)
         return "handshake-timeout";
     case RPC_EALPN:
         return "alpn";
+    case RPC_ENAME:
+        return "server-name";
     default:
         return "handshake";
     }

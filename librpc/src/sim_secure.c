@@ -110,7 +110,13 @@ static void on_deadline(void *arg)
 
 static void end_on_alert(struct sim_handshake *hs, int alert)
 {
-    end(hs, alert == SIM_ALERT_NO_APPLICATION_PROTOCOL ? RPC_EALPN : RPC_ETLS,
+    int status = RPC_ETLS;
+
+    if (alert == SIM_ALERT_NO_APPLICATION_PROTOCOL)
+        status = RPC_EALPN;
+    else if (alert == SIM_ALERT_UNRECOGNIZED_NAME)
+        status = RPC_ENAME;
+    end(hs, status,
         base_asprintf("peer refused the handshake: alert %d", alert));
 }
 
@@ -174,6 +180,13 @@ static const char *choose_alpn(const struct sim_handshake *hs,
     return "";
 }
 
+static bool is_for_us(const struct sim_handshake *hs,
+                      const struct rpc_hello *hello)
+{
+    return !hs->alpn_required || hello->server_name[0] == '\0' ||
+           rpc_peer_has_name(&hs->secure->card.names, hello->server_name);
+}
+
 static void take_hello(struct sim_handshake *hs)
 {
     struct rpc_hello hello;
@@ -189,6 +202,12 @@ static void take_hello(struct sim_handshake *hs)
         return;
     }
     base_stream_consume(hs->inner, hello.bytes);
+    if (!is_for_us(hs, &hello)) {
+        refuse(hs, RPC_ENAME, SIM_ALERT_UNRECOGNIZED_NAME,
+               base_strdup("client asked for a server name that our "
+                           "certificate does not bear"));
+        return;
+    }
     alpn = choose_alpn(hs, &hello);
     if (alpn[0] == '\0' &&
         (hs->alpn_required || (hs->alpn_count > 0 && hello.alpn_count > 0))) {

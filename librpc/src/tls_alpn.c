@@ -1,7 +1,9 @@
 /*
- * Protocols by ALPN (RFC 7301): the list that a side offers or takes, and the
- * server's choice: the first of ours that the client offers, or a refusal.
+ * What a hello asks for: protocols by ALPN (RFC 7301), where the server takes
+ * the first of ours that the client offers, and the server's name (RFC 6066),
+ * which must be one of ours: who was sent to the wrong place hears it here.
  */
+#include <openssl/x509v3.h>
 #include <string.h>
 
 #include "tls_handshake.h"
@@ -21,7 +23,7 @@ int tls_add_alpn(struct base_buf *list, const char *alpn)
 
 /* ---- what OpenSSL asks a server ---- */
 
-static struct tls_handshake *handshake_of(SSL *ssl)
+static struct tls_handshake *handshake_of(const SSL *ssl)
 {
     const struct tls_link *link = SSL_get_app_data(ssl);
 
@@ -44,6 +46,23 @@ int tls_handshake_on_hello(SSL *ssl, int *alert, void *arg)
         return SSL_CLIENT_HELLO_ERROR;
     }
     return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+int tls_handshake_on_name(SSL *ssl, int *alert, void *arg)
+{
+    struct tls_handshake *hs = handshake_of(ssl);
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)arg;
+    /* After byte 3 the name says nothing: there was no gateway to read it. */
+    if (hs == NULL || !hs->alpn_required || name == NULL)
+        return SSL_TLSEXT_ERR_OK;
+    if (X509_check_host(SSL_get_certificate(ssl), name, 0, TLS_NAME_FLAGS,
+                        NULL) == 1)
+        return SSL_TLSEXT_ERR_OK;
+    hs->wrong_name = true;
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 /* True if the client's list (RFC 7301 section 3.1) holds the protocol. */

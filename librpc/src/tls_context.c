@@ -107,6 +107,7 @@ static void set_server(const struct rpc_tls *tls, SSL_CTX *context)
     SSL_CTX_set_verify(context, mode, NULL);
     SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_client_hello_cb(context, tls_handshake_on_hello, NULL);
+    SSL_CTX_set_tlsext_servername_callback(context, tls_handshake_on_name);
     SSL_CTX_set_alpn_select_cb(context, tls_handshake_on_alpn, NULL);
 }
 

@@ -1,6 +1,6 @@
 /*
  * A handshake under way, as tls_handshake.c (its run), tls_verdict.c (what is
- * judged at its end) and tls_alpn.c (the protocols) see it.
+ * judged at its end) and tls_alpn.c (what a hello asks for) see it.
  */
 #ifndef RPC_SRC_TLS_HANDSHAKE_H
 #define RPC_SRC_TLS_HANDSHAKE_H
@@ -22,6 +22,7 @@ struct tls_handshake {
     bool is_server;
     bool verify_name;
     bool alpn_required;
+    bool wrong_name;           /* server: the client asked for another one */
     bool local_alert;          /* we refused: let the alert get out */
     char *name;                /* client: the server asked for */
     struct base_buf alpns;     /* a list as in RFC 7301: length, bytes */

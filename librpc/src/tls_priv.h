@@ -120,6 +120,7 @@ void tls_handshakes_end(struct rpc_tls *tls);
 
 /* OpenSSL asks these during a server's handshake. */
 int tls_handshake_on_hello(SSL *ssl, int *alert, void *arg);
+int tls_handshake_on_name(SSL *ssl, int *alert, void *arg);
 int tls_handshake_on_alpn(SSL *ssl, const unsigned char **out,
                           unsigned char *out_len, const unsigned char *in,
                           unsigned in_len, void *arg);

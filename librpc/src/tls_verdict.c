@@ -57,6 +57,12 @@ void tls_end_on_error(struct tls_handshake *hs)
         end_on_verify(hs, verdict);
     } else if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason > ALERT_REASONS) {
         end_on_alert(hs, reason - ALERT_REASONS);
+    } else if (hs->wrong_name) {
+        hs->local_alert = true;
+        tls_handshake_end(
+            hs, RPC_ENAME,
+            base_strdup("client asked for a server name that our certificate "
+                        "does not bear"));
     } else if (hs->is_server && (reason == SSL_R_NO_APPLICATION_PROTOCOL ||
                                  reason == SSL_R_CLIENTHELLO_TLSEXT ||
                                  reason == SSL_R_CALLBACK_FAILED)) {

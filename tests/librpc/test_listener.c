@@ -142,8 +142,9 @@ static void on_secure(void *arg, int status, const char *why,
 }
 
 /* byte < 0: native TLS with alpn; otherwise byte 3, TLS, then byte. */
-static struct client *client_start(struct port *port, struct identity *id,
-                                   const char *alpn, int byte)
+static struct client *client_start_for(struct port *port, struct identity *id,
+                                       const char *name, const char *alpn,
+                                       int byte)
 {
     struct client *client;
 
@@ -155,11 +156,17 @@ static struct client *client_start(struct port *port, struct identity *id,
         raw_write(client->raw, "\x03", 1);
     ck_assert_int_eq(
         id->secure.ops->client(id->secure.ctx, client->raw->stream,
-                               "server.dc1.consul", true, alpn, 15000,
-                               on_secure, client, &client->handshake),
+                               name, true, alpn, 15000, on_secure, client,
+                               &client->handshake),
         0);
     client->raw->stream = NULL;
     return client;
+}
+
+static struct client *client_start(struct port *port, struct identity *id,
+                                   const char *alpn, int byte)
+{
+    return client_start_for(port, id, "server.dc1.consul", alpn, byte);
 }
 
 static void client_await(struct port *port, struct client *client, int byte)
@@ -508,6 +515,25 @@ START_TEST(an_unknown_alpn_is_refused)
 }
 END_TEST
 
+START_TEST(a_client_that_wants_another_server_is_refused)
+{
+    struct world *world = world_new(_i);
+    struct port *port = mtls_port(world);
+    struct identity *id =
+        identity_new(world, &world->client, SERVER_NAMES("s2", "dc1"), 0);
+    struct client *client = client_start_for(
+        port, id, "s9.server.dc1.consul", "isthmus/rpc-multi", -1);
+
+    client_await(port, client, -1);
+    ck_assert_int_eq(client->status, RPC_ENAME);
+    world_await_refused(world, "server-name", 1);
+    client_free(client);
+    identity_free(id);
+    port_free(port);
+    world_free(world);
+}
+END_TEST
+
 START_TEST(an_alpn_without_a_handler_is_refused_in_the_handshake)
 {
     struct world *world = world_new(_i);
@@ -844,6 +870,7 @@ Suite *listener_suite(void)
     add_both(tls, a_second_byte_that_never_comes_is_not_waited_for, 1);
     add_both(tls, a_client_without_alpn_is_refused, 1);
     add_both(tls, an_unknown_alpn_is_refused, 1);
+    add_both(tls, a_client_that_wants_another_server_is_refused, 1);
     add_both(tls, an_alpn_without_a_handler_is_refused_in_the_handshake, 1);
     add_both(tls, a_client_without_a_good_certificate_is_refused,
              2 * BASE_COUNT_OF(bad_clients));

@@ -45,6 +45,8 @@ struct rpc_listener_config {
  *   handshake, handshake-timeout, alpn
  *                              the TLS handshake failed: by certificate or
  *                              cipher; by its time; by the protocol asked for
+ *   server-name                native TLS asked for a server that our
+ *                              certificate does not name
  *   certificate-name           the certificate may not speak the protocol
  *   no-handler                 nobody takes that protocol here
  *   handshakes-max, waiting-max, rate, name-max

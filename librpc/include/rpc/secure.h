@@ -54,7 +54,8 @@ struct rpc_secure_ops {
                   rpc_secure_fn done, void *arg, struct rpc_handshake **out);
     /**
      * Opens the server side on inner (given). alpns is NULL-terminated; with
-     * alpn_required, a client that offers none of them is refused.
+     * alpn_required, a client that offers none of them is refused, and so is
+     * one that asks for a server name that our certificate does not bear.
      */
     int (*server)(void *ctx, struct base_stream *inner,
                   const char *const *alpns, bool alpn_required,
