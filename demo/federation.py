@@ -92,15 +92,21 @@ class Node:
         self.signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, timeout=10):
-        """SIGTERM; the exit code, or None if it had to be killed."""
+    def terminate(self):
         self.may_end = True
         self.signal(signal.SIGTERM)
+
+    def finish(self, timeout=10):
+        """The exit code, or None if it had to be killed."""
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
             return None
+
+    def stop(self):
+        self.terminate()
+        return self.finish()
 
     def get(self, path, port=HTTP, timeout=10):
         """The JSON at a path, or None while it cannot be had."""
@@ -257,14 +263,13 @@ class Federation:
         return wait(what, check, timeout)
 
     def stop(self):
-        for node in self.nodes():
-            node.may_end = True
-            node.signal(signal.SIGTERM)
-        # What did not end with 0, in words; nobody needs to listen.
+        """Ends everything; says which did not end well, in words."""
+        nodes = [node for node in self.nodes() if node.process]
+        for node in nodes:
+            node.terminate()
+        codes = [(node, node.finish()) for node in nodes]
         return [f"{node.name} of {node.dc} ended with {code}"
-                for node, code in [(node, node.stop()) for node in self.nodes()
-                                   if node.process]
-                if code not in (0, -signal.SIGKILL)]
+                for node, code in codes if code not in (0, -signal.SIGKILL)]
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
