@@ -147,7 +147,8 @@ void raft_free(struct raft *core);
  * is owed. Pure: same state, event and seed, same update.
  * Returns 0; RAFT_EINVAL (a message that no honest server sends), RAFT_EDECODE,
  * RAFT_ENOTLEADER, RAFT_ECHANGE, RAFT_ENOSERVER, RAFT_EEXIST, RAFT_EBUSY: then
- * the core is unchanged.
+ * nothing but the term (and the role, with a newer one) has changed. The update
+ * counts either way.
  */
 int raft_step(struct raft *core, struct raft_event *event,
               struct raft_update *update);
