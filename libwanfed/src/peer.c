@@ -294,8 +294,11 @@ int wanfed_peer_send(struct wanfed_peer *peer, const void *data, size_t len)
 void wanfed_peer_hang_up(struct wanfed_peer *peer)
 {
     assert(peer->state == WANFED_PEER_UP);
-    drop_queue(peer);
     go_idle(peer);
+    /* What waits was never handed to it, and when gossip doubts the peer, it is
+     * the accusation: lost, it could not be refuted. */
+    if (peer->queue.count > 0)
+        dial(peer);
 }
 
 void wanfed_peer_retry(struct wanfed_peer *peer)

@@ -51,7 +51,8 @@ struct wanfed_peer *wanfed_peer_new(struct wanfed_transport *transport,
                                     const char *node, const char *dc);
 void wanfed_peer_free(struct wanfed_peer *peer);
 int wanfed_peer_send(struct wanfed_peer *peer, const void *data, size_t len);
-/** Closes its connection in good order: the next packet dials. */
+/** Closes its connection in good order: the next packet dials, at once if it
+ * waits already. */
 void wanfed_peer_hang_up(struct wanfed_peer *peer);
 /** If it waits to dial again: now. */
 void wanfed_peer_retry(struct wanfed_peer *peer);
