@@ -184,9 +184,32 @@ $(B)/sim/%: $(B)/obj/tests/sim/%.o $(B)/obj/tests/sim/scenario.o $(SIMOBJ) $(B)/
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
 
-SIM_ARGS ?=
-sim: $(SIMS) ## deterministic simulations: SEED=n for one, SIM_ARGS='-seeds 1000'
-	@for sim in $(SIMS); do $$sim $(SIM_ARGS) || exit 1; done
+$(B)/sim/raft_sim: $(B)/obj/tests/libraft/cluster.o
+
+# Seeds of each in a run of a few minutes; SIM_ARGS gives all the same others.
+SIM_SEEDS := birth:500 federation:300 failures:100 raft:2000
+sim_args = $(if $(SEED),-seed $(SEED),$(or $(SIM_ARGS),-seeds $(lastword $(subst :, ,$(1)))))
+sim: $(SIMS) ## deterministic simulations: SEED=n replays one, SIM_ARGS='-seeds 10000'
+	@$(foreach s,$(SIM_SEEDS),$(B)/sim/$(firstword $(subst :, ,$(s)))_sim $(call sim_args,$(s)) &&) true
+
+# ---- benchmarks: tests/bench/NAME_bench.c is build/bin/NAME-bench ------------
+BENCHES := $(patsubst tests/bench/%_bench.c,$(B)/bin/%-bench,$(wildcard tests/bench/*_bench.c))
+$(B)/bin/%-bench: $(B)/obj/tests/bench/%_bench.o $(B)/lib/daemon.a $(LIBFILES)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
+
+bench: all $(BENCHES) ## measure, and print tables with ratios (docs/performance.md)
+	@B=$(B) sh tests/bench/run.sh
+
+mutants: deps ## plant one bug a patch of tests/mutants; a named test must catch each
+	@sh tests/mutants/run.sh $(patsubst %,tests/mutants/%.patch,$(T))
+
+# ---- fuzzing: tests/fuzz/fuzz_NAME.c, with clang ----------------------------
+TIME_S ?= 60
+fuzz: ## fuzz every decoder, TIME_S=60 seconds each: T=packet for one
+	@sh tests/deps.sh $(DEPS) clang llvm libclang-rt-14-dev
+	@sh tests/fuzz/run.sh build/fuzz $(TIME_S) $(T)
 
 # ---- the rest -------------------------------------------------------------
 DEPS := gcc make pkg-config libc6-dev libevent-dev libssl-dev libprotobuf-c-dev \
