@@ -187,9 +187,8 @@ static void adopt(struct http_conn *conn)
     conn->on_input =
         evbuffer_add_cb(bufferevent_get_input(bev), on_input, conn);
     evhttp_connection_set_closecb(conn->evcon, on_close, conn);
-    if (http->conn_count > http->conns_max) {
+    if (conn->too_many) {
         log_too_many(http);
-        conn->too_many = true;
         base_timer_start_ms(&conn->deadline, 0);
     }
 }
@@ -224,7 +223,7 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
     conn->fd = -1;
     base_timer_init(&conn->deadline, http->env, "http", on_deadline, conn);
     LIST_INSERT_HEAD(&http->fresh, conn, link);
-    http->conn_count++;
+    conn->too_many = ++http->conn_count > http->conns_max;
     show_count(http);
     event_active(http->adopt, EV_TIMEOUT, 0);
     return bev;

@@ -15,7 +15,9 @@ Suite *gateway_refused_suite(void);
 Suite *gateway_render_suite(void);
 Suite *gateway_routes_suite(void);
 Suite *gateway_run_suite(void);
+Suite *http_api_suite(void);
 Suite *http_client_suite(void);
+Suite *http_conn_suite(void);
 Suite *json_model_suite(void);
 Suite *local_state_suite(void);
 Suite *mail_suite(void);
@@ -46,7 +48,9 @@ int main(void)
         gateway_render_suite,
         gateway_routes_suite,
         gateway_run_suite,
+        http_api_suite,
         http_client_suite,
+        http_conn_suite,
         json_model_suite,
         local_state_suite,
         mail_suite,
