@@ -255,13 +255,12 @@ static int take_lzw(struct ml_reader *reader, struct input input, size_t *used)
     reader->plain_total += got;
     reader->packed_left -= len - left;
     take(reader, len - left, used);
-    if (status == LZW_BAD)
-        return GOSSIP_EDECODE;
     if (reader->plain_total > ML_STREAM_PLAIN_MAX)
         return GOSSIP_ETOOBIG;
-    if (status == LZW_END) {
+    if (status == LZW_END || status == LZW_BAD) {
+        /* What came before may be a whole message; only more is an error. */
         reader->source = ML_SRC_END;
-        return reader->plain_total > 0 ? 0 : GOSSIP_EDECODE;
+        return got > 0 ? 0 : GOSSIP_EDECODE;
     }
     if (got > 0 || left < len || status == LZW_OUT_FULL)
         return 0; /* the next piece may be there already */
