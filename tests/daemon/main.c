@@ -2,7 +2,9 @@
 #include "suite.h"
 
 Suite *args_suite(void);
+Suite *birth_suite(void);
 Suite *catalog_suite(void);
+Suite *certificates_suite(void);
 Suite *commands_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
@@ -35,7 +37,9 @@ int main(void)
     /* clang-format off */
     static Suite *(*const suites[])(void) = {
         args_suite,
+        birth_suite,
         catalog_suite,
+        certificates_suite,
         commands_suite,
         config_suite,
         config_rules_suite,
