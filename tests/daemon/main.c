@@ -8,6 +8,7 @@ Suite *certificates_suite(void);
 Suite *commands_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
+Suite *failures_suite(void);
 Suite *federation_sim_suite(void);
 Suite *fsm_suite(void);
 Suite *gateway_catalog_suite(void);
@@ -43,6 +44,7 @@ int main(void)
         commands_suite,
         config_suite,
         config_rules_suite,
+        failures_suite,
         federation_sim_suite,
         fsm_suite,
         gateway_catalog_suite,
