@@ -48,6 +48,7 @@ struct server {
     struct leader leader;
     struct base_timer flood_timer;
     struct base_timer refresh_timer;
+    bool refresh_all; /* ways changed since it ran */
 
     void (*changed)(void *ctx);
     void *changed_ctx;

@@ -2,7 +2,11 @@
  * When the ways to other datacenters change, news that gossip sent while there
  * was no way is lost, and the next exchange of full state may be a minute off.
  * So a moment after each change, one server of every other datacenter is joined
- * anew: a push/pull that tells each side all that the other knows.
+ * anew: a push/pull that tells each side all that the other knows. The
+ * federation states name the datacenters, so that servers that restarted
+ * together, and remember no member, find the others again (F5); and while a
+ * datacenter that has gateways shows no server alive, it is tried again now and
+ * then.
  */
 #include <strings.h>
 
@@ -11,6 +15,7 @@
 
 #define SETTLE_MS 1000u
 #define JITTER_MS 1000u
+#define LONELY_MS 30000u
 
 static void refresh(void *arg, const char *dc)
 {
@@ -24,25 +29,56 @@ static void refresh(void *arg, const char *dc)
     base_free(target);
 }
 
+static bool has_alive(struct server *server, const char *dc)
+{
+    struct router_choice choice;
+
+    return router_pick(server, dc, &choice);
+}
+
+/* Datacenters that should be there, and of which we see nobody. */
+static void refresh_lonely(struct server *server)
+{
+    const struct fedstate_store *store = server->fsm.store;
+    size_t i;
+
+    for (i = 0; i < fedstate_store_count(store); i++) {
+        const Fedstate__FederationState *state = fedstate_store_at(store, i);
+
+        if (state->n_mesh_gateways > 0 && !has_alive(server, state->datacenter))
+            refresh(server, state->datacenter);
+    }
+}
+
+static void plan(struct server *server, uint32_t ms)
+{
+    base_timer_start_ms(&server->refresh_timer,
+                        ms + base_env_random_below(server->env, JITTER_MS));
+}
+
 static void on_timer(void *arg)
 {
     struct server *server = arg;
 
-    router_datacenters(server, refresh, server);
+    if (server->refresh_all)
+        router_datacenters(server, refresh, server);
+    server->refresh_all = false;
+    refresh_lonely(server);
+    plan(server, LONELY_MS);
 }
 
 void wan_refresh_soon(struct server *server)
 {
-    if (!server->config.federation ||
-        base_timer_is_running(&server->refresh_timer))
+    if (!server->config.federation || server->refresh_all)
         return;
-    base_timer_start_ms(&server->refresh_timer,
-                        SETTLE_MS +
-                            base_env_random_below(server->env, JITTER_MS));
+    server->refresh_all = true;
+    plan(server, SETTLE_MS);
 }
 
 void wan_refresh_init(struct server *server)
 {
     base_timer_init(&server->refresh_timer, server->env, "wan-refresh",
                     on_timer, server);
+    if (server->config.federation)
+        plan(server, LONELY_MS);
 }
