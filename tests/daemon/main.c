@@ -27,7 +27,10 @@ Suite *mail_suite(void);
 Suite *member_suite(void);
 Suite *merge_suite(void);
 Suite *metrics_page_suite(void);
+Suite *node_id_suite(void);
+Suite *retry_join_suite(void);
 Suite *server_sim_suite(void);
+Suite *stable_files_suite(void);
 Suite *tls_commands_suite(void);
 Suite *views_suite(void);
 Suite *watch_suite(void);
@@ -63,7 +66,10 @@ int main(void)
         member_suite,
         merge_suite,
         metrics_page_suite,
+        node_id_suite,
+        retry_join_suite,
         server_sim_suite,
+        stable_files_suite,
         tls_commands_suite,
         views_suite,
         watch_suite,
