@@ -160,8 +160,15 @@ static int link_send(void *ctx, const struct raft_server *to, const void *data,
                      size_t len)
 {
     struct raft_link *link = ctx;
-    int rv = out_send(out_for(link, to->address), data, len);
+    const char *address = to->address;
+    char located[RAFT_ADDRESS_MAX];
+    int rv = BASE_EUNREACH;
 
+    if (*address == '\0' &&
+        link->config.locate(link->config.ctx, to->id, located))
+        address = located;
+    if (*address != '\0')
+        rv = out_send(out_for(link, address), data, len);
     if (rv != 0)
         base_counter_add(link->dropped, 1);
     return rv;

@@ -8,6 +8,8 @@
 #ifndef SERVER_RAFT_LINK_H
 #define SERVER_RAFT_LINK_H
 
+#include <stdbool.h>
+
 #include "raft/transport.h"
 #include "rpc/dialer.h"
 
@@ -18,6 +20,10 @@ struct raft_link_config {
     struct rpc_dialer *dialer;
     const char *datacenter; /* outlives it */
     void (*receive)(void *ctx, const void *data, size_t len);
+    /** Where the server of that id is, as "node/ip:port"; false if nobody
+     * knows. Asked for servers that Raft has no address of: a server that was
+     * just added hears its leader before it has a configuration. */
+    bool (*locate)(void *ctx, const char *id, char out[RAFT_ADDRESS_MAX]);
     void *ctx;
 };
 

@@ -4,6 +4,7 @@
  */
 #include "server/server.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -82,6 +83,26 @@ static void on_raft_message(void *ctx, const void *data, size_t len)
     struct server *server = ctx;
 
     raft_node_receive(server->raft, data, len);
+}
+
+/* By the LAN pool: Raft itself knows no address of a leader that is new to it. */
+static bool locate_peer(void *ctx, const char *id, char out[RAFT_ADDRESS_MAX])
+{
+    struct server *server = ctx;
+    size_t count, i;
+    const struct member *const *members = pool_members(server->lan, &count);
+    char text[BASE_ADDR_TEXT_MAX];
+
+    for (i = 0; i < count; i++) {
+        struct member_server as;
+
+        if (!member_as_server(members[i], &as) || strcmp(as.id, id) != 0)
+            continue;
+        snprintf(out, RAFT_ADDRESS_MAX, "%s/%s", as.node,
+                 base_addr_format(&as.rpc, text));
+        return true;
+    }
+    return false;
 }
 
 /* ---- what the pools tell -------------------------------------------------- */
@@ -222,6 +243,7 @@ static int make_raft(struct server *server)
         .dialer = server->dialer,
         .datacenter = server->config.datacenter,
         .receive = on_raft_message,
+        .locate = locate_peer,
         .ctx = server,
     };
     uint32_t stretch = server->config.raft_multiplier
