@@ -177,10 +177,18 @@ static int take_hello(struct rpc_mux *mux, const struct frame *frame)
     return 0;
 }
 
+/* These say all that they say by being there. */
+static bool has_no_payload(uint8_t type)
+{
+    return type >= FRAME_GRANT && type <= FRAME_PONG;
+}
+
 int mux_take_frame(struct rpc_mux *mux, const struct frame *frame,
                    const bool *gone)
 {
     if (!mux->greeted && frame->type != FRAME_HELLO)
+        return RPC_EPEER;
+    if (has_no_payload(frame->type) && frame->len > 0)
         return RPC_EPEER;
     switch (frame->type) {
     case FRAME_HELLO:
