@@ -33,6 +33,7 @@ class Report(unittest.TestResult):
         super().addSubTest(test, subtest, err)
         if err:
             self._line("FAIL", test)
+            print(f"       {subtest._subDescription()}")
             self._why(subtest, self.failures + self.errors)
 
     def addFailure(self, test, err):
