@@ -95,10 +95,10 @@ void failure_f7(struct failure_run *run)
     failure_heals(run, 60000);
     federation_cut(f, "dc2", SIM_SERVERS, "dc1", SIM_GATEWAYS);
     failure_wait(run, 150000); /* what was open stalls and ends */
-    direct = failure_direct(run, "dc2");
     failure_unless(run, federation_is_whole(f), "whole without that path");
     failure_power_off(run, "dc2");
     failure_wait(run, base_sim_random_below(run->world, 10000));
+    direct = failure_direct(run, "dc2");
     failure_power_on(run, "dc2");
     failure_heals(run, 120000);
     replace_all(run, "dc2");
