@@ -7,14 +7,21 @@
 #define CLI_COMMANDS_H
 
 int cmd_agent(int argc, char **argv);
+int cmd_event(int argc, char **argv);
 int cmd_federation_gateways(int argc, char **argv);
 int cmd_federation_get(int argc, char **argv);
 int cmd_federation_list(int argc, char **argv);
+int cmd_force_leave(int argc, char **argv);
 int cmd_gateway(int argc, char **argv);
 int cmd_join(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);
+int cmd_keyring(int argc, char **argv);
 int cmd_leave(int argc, char **argv);
 int cmd_members(int argc, char **argv);
+int cmd_monitor(int argc, char **argv);
+int cmd_query(int argc, char **argv);
+int cmd_reachability(int argc, char **argv);
+int cmd_rtt(int argc, char **argv);
 int cmd_tls_ca_create(int argc, char **argv);
 int cmd_tls_cert_create(int argc, char **argv);
 int cmd_validate(int argc, char **argv);

@@ -63,7 +63,7 @@ void http_reply_close(struct http_reply *reply);
 #define HTTP_TIMEOUT_S 60 /* leaving takes as long as its broadcasts do */
 #define HTTP_BODY_BYTES_MAX (64u << 20)
 
-/** method is "GET" or "PUT"; path begins with "/" and is escaped already.
+/** method is "GET", "PUT", "POST" or "DELETE"; path begins with "/" and is escaped already.
  * A negative base_error with *why if there was no answer. */
 int http_call(const struct http_target *target, const char *method,
               const char *path, struct http_reply *out, char **why);
@@ -73,6 +73,19 @@ int http_call(const struct http_target *target, const char *method,
  * caller's (json_decref). */
 int http_json(const struct http_target *target, const char *method,
               const char *path, json_t **out, char **why);
+/** As http_json(), with a body, JSON or not; len bytes, borrowed. */
+int http_json_body(const struct http_target *target, const char *method,
+                   const char *path, const void *body, size_t len,
+                   json_t **out, char **why);
+
+#define HTTP_LINE_BYTES_MAX (1u << 20)
+/** Hands out an answer of status 200 line by line, as it comes (no newline, no
+ * time limit); a longer line than HTTP_LINE_BYTES_MAX is an error. Other
+ * statuses and *why as for http_json(). */
+int http_lines(const struct http_target *target, const char *method,
+               const char *path, const void *body, size_t len,
+               void (*on_line)(void *ctx, const char *line), void *ctx,
+               char **why);
 /** text as one segment of a path or one value of a query; the caller's. */
 char *http_escape(const char *text);
 

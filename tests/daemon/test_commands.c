@@ -54,13 +54,16 @@ static int run(const char *line, const char *redirect)
 #define OUT "2>/dev/null"
 #define ERR "2>&1 >/dev/null"
 
-static const char *const names[] = {"agent",           "federation gateways",
-                                    "federation get",  "federation list",
+static const char *const names[] = {"agent",           "event",
+                                    "federation gateways", "federation get",
+                                    "federation list", "force-leave",
                                     "gateway",         "join",
-                                    "keygen",          "leave",
-                                    "members",         "tls ca create",
-                                    "tls cert create", "validate",
-                                    "version"};
+                                    "keygen",          "keyring",
+                                    "leave",           "members",
+                                    "monitor",         "query",
+                                    "reachability",    "rtt",
+                                    "tls ca create",   "tls cert create",
+                                    "validate",        "version"};
 
 START_TEST(each_command_helps_with_an_example)
 {
@@ -128,6 +131,17 @@ static const struct {
     {"gateway -address=127.0.0.1 -expose-servers", 2, "-wan-address"},
     {"gateway -address=127.0.0.1 -meta=x", 2, "-meta"},
     {"gateway -address=127.0.0.1 -log-level=x", 2, "-log-level"},
+    {"event payload", 2, "-name is needed"},
+    {"event -name=e -list", 1, "127.0.0.1 port"},
+    {"force-leave", 2, "a node is needed"},
+    {"keyring", 2, "one of -install"},
+    {"keyring -list -use=x", 2, "one of -install"},
+    {"keyring -list -relay-factor=6", 2, "-relay-factor"},
+    {"monitor -log-level=loud", 2, "-log-level"},
+    {"query", 2, "a name is needed"},
+    {"query -tag=x name", 2, "-tag"},
+    {"rtt", 2, "one or two nodes"},
+    {"rtt -wan a b", 2, "node.datacenter"},
     {"tls cert create -server", 1, "consul-agent-ca.pem"},
     {"tls cert create -node=n", 2, "-server"},
 };
