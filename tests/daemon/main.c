@@ -21,6 +21,7 @@ Suite *gateway_run_suite(void);
 Suite *http_api_suite(void);
 Suite *http_client_suite(void);
 Suite *http_conn_suite(void);
+Suite *http_docs_suite(void);
 Suite *joins_suite(void);
 Suite *json_model_suite(void);
 Suite *local_state_suite(void);
@@ -29,6 +30,7 @@ Suite *member_suite(void);
 Suite *merge_suite(void);
 Suite *metrics_page_suite(void);
 Suite *node_id_suite(void);
+Suite *raft_join_suite(void);
 Suite *retry_join_suite(void);
 Suite *router_suite(void);
 Suite *server_sim_suite(void);
@@ -62,6 +64,7 @@ int main(void)
         http_api_suite,
         http_client_suite,
         http_conn_suite,
+        http_docs_suite,
         joins_suite,
         json_model_suite,
         local_state_suite,
@@ -70,6 +73,7 @@ int main(void)
         merge_suite,
         metrics_page_suite,
         node_id_suite,
+        raft_join_suite,
         retry_join_suite,
         router_suite,
         server_sim_suite,
