@@ -67,13 +67,69 @@ def decrypt_seeds(vector, raw):
             yield bytes([first, 20]) + raw
 
 
-def serf_seeds(vector, raw):
-    if vector["group"] in ("serf", "newest-codec"):
+SERF_DECODERS = {0: 0, 1: 0, 3: 1, 4: 2, 5: 3, 9: 4, 7: 5, 8: 6, 6: 7}
+
+
+def serf_message_seeds(vector, raw):
+    if vector["name"] == "serf_coordinate_ack_payload":
+        yield bytes([8]) + raw
+    elif is_serf(vector) and raw[0] in SERF_DECODERS:
+        yield bytes([SERF_DECODERS[raw[0]]]) + raw
+
+
+def is_serf(vector):
+    name = vector["name"]
+    return vector["group"] == "serf" or name in (
+        "v2_query", "v2_serf_pushpull", "v2_relay_header")
+
+
+def part(what, raw):
+    return bytes([what]) + len(raw).to_bytes(2, "big") + raw
+
+
+def serf_node_seeds(vector, raw):
+    if not is_serf(vector):
+        return
+    if raw[0] == 2:
+        yield part(0, raw)
+        yield part(1, raw) + part(4, raw)
+        # A status time and a clock beyond 2^62.
+        yield part(0, raw.replace(b"\xa5LTime", b"\xa5LTime\xcf" + b"\xff" * 8
+                                  + b"\xa5other"))
+        yield part(0, raw.replace(b"\xa6node-b", b"\xa6node-b\xcf"
+                                  + b"\xff" * 8 + b"\xa1x"))
+    else:
+        yield part(2, raw)
+        yield part(3, raw) + part(66, raw) + part(2, b"\x00" + raw[1:])
+
+
+def tags_seeds(vector, raw):
+    if vector["name"].startswith("serf_tags"):
         yield raw
 
 
-def snapshot_seeds(_vector, _raw):
-    return ()
+REGEXES = (
+    r"^web-\d+$", r"(?i)a|b|(c?d*e+)", r"[[:alpha:]_]{2,5}x", r"[^a-z\]]\b",
+    r"(?P<name>a{3})\s\S\w\W\D\A\z\B", r"(?s:.)\x41\x{263a}\.\n\t\r\f\v\a",
+    r"a{0}b{2,}c{1,3}?d*?e+?f??", r"(?-i)[\d\w-]+", r"((((a))))|", "é+",
+    r"[[:^digit:]]", r"\pN", r"(", r"a**", r"[z-a]", r"(?i:A)[A-C]",
+)
+
+
+def regex_seeds(vector, _raw):
+    if vector["name"] == "ml_ping":  # once
+        for regex in REGEXES:
+            for text in (b"web-12", b"abcde aaa \xc3\xa9", b""):
+                yield regex.encode() + b"\0" + text
+
+
+def snapshot_seeds(vector, _raw):
+    if vector["name"] == "ml_ping":
+        yield (b"alive: n 10.0.0.1:7946\nalive: m m [::1]:1\nclock: 7\n"
+               b"not-alive: n\n# failed: x 1.2.3.4:5\nleave\nbad\n"
+               b"event-clock: x\ncoordinate: {}\nquery-clock: 3\nalive: ")
+        for path in sorted(DATA.glob("*.snap")):
+            yield path.read_bytes()
 
 
 TARGETS = {
@@ -82,7 +138,10 @@ TARGETS = {
     "messages": message_seeds,
     "decompress": decompress_seeds,
     "decrypt": decrypt_seeds,
-    "serf": serf_seeds,
+    "serf_messages": serf_message_seeds,
+    "serf_node": serf_node_seeds,
+    "tags": tags_seeds,
+    "regex": regex_seeds,
     "snapshot": snapshot_seeds,
 }
 
@@ -97,9 +156,6 @@ def main():
             for seed in seeds(vector, raw):
                 (folder / f"{vector['name']}-{count}").write_bytes(seed)
                 count += 1
-        if name == "snapshot":
-            for path in sorted(DATA.glob("*.snap")):
-                (folder / path.name).write_bytes(path.read_bytes())
 
 
 if __name__ == "__main__":

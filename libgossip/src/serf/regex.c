@@ -143,12 +143,16 @@ static void compile(struct program *program, uint32_t index)
 static bool in_ranges(const struct serf_regex_tree *tree,
                       const struct serf_regex_node *set, uint32_t rune)
 {
-    const struct serf_regex_range *range = tree->ranges + set->range_first;
     uint32_t i;
 
-    for (i = 0; i < set->range_count; i++)
-        if (rune >= range[i].low && rune <= range[i].high)
+    /* By index: an expression without any range has no array of them. */
+    for (i = 0; i < set->range_count; i++) {
+        const struct serf_regex_range *range =
+            &tree->ranges[set->range_first + i];
+
+        if (rune >= range->low && rune <= range->high)
             return true;
+    }
     return false;
 }
 
