@@ -47,6 +47,7 @@ struct server {
     struct birth birth;
     struct leader leader;
     struct base_timer flood_timer;
+    struct base_timer prune_timer;
     struct base_timer refresh_timer;
     bool refresh_all; /* ways changed since it ran */
 

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "server/internal.h"
+#include "server/prune.h"
 
 #define RECONCILE_MS 60000u
 
@@ -107,6 +108,7 @@ static void on_barrier(void *arg, int status)
                            fedstate_store_count(server->fsm.store) > 0);
     fedstate_locator_set_leader(server->locator, true);
     start_federation(server);
+    prune_start(server);
     reconcile_all(server);
     server_changed(server);
 }
@@ -140,6 +142,7 @@ void leader_lost(struct server *server)
     leader->active = false;
     base_log(&server->log, BASE_LOG_INFO, "leader duties end");
     base_timer_stop(&leader->reconcile_timer);
+    prune_stop(server);
     fedstate_locator_set_leader(server->locator, false);
     if (leader->replicator)
         fedstate_replicator_free(leader->replicator);
@@ -177,6 +180,7 @@ void leader_catalog_changed(struct server *server)
 void leader_init(struct server *server)
 {
     primary_link_init(&server->leader.link, server);
+    prune_init(server);
     base_timer_init(&server->leader.reconcile_timer, server->env, "reconcile",
                     reconcile_all, server);
 }

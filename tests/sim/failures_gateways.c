@@ -92,7 +92,7 @@ void failure_f7(struct failure_run *run)
     federation_add(f, "dc2", 3);
     federation_never_direct(f, "dc2");
     federation_start(f);
-    failure_heals(run, 60000);
+    failure_heals(run, 130000);
     federation_cut(f, "dc2", SIM_SERVERS, "dc1", SIM_GATEWAYS);
     failure_wait(run, 150000); /* what was open stalls and ends */
     failure_unless(run, federation_is_whole(f), "whole without that path");

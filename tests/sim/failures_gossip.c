@@ -62,6 +62,8 @@ void failure_f9(struct failure_run *run)
     federation_gateway_off(f, "dc3");
     gateway = federation_gateway_add(f, "dc3");
     failure_heals(run, 60000);
+    failure_wait(run, 60000); /* doubts of the beginning are over */
+    failure_unless(run, see_each_other(run, "dc1", "dc2"), "all is well");
     failed_before = federation_failures(f);
     sim_gateway_break(gateway, SIM_GATEWAY_HOLDS);
     failure_quiet_from(run);

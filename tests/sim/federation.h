@@ -111,6 +111,10 @@ void federation_put(struct federation *federation, struct sim_server *asked,
                     const char *name, void (*done)(void *arg, int status),
                     void *arg);
 
+/** The record of a datacenter that was there once. */
+void federation_put_ghost(struct federation *federation,
+                          struct sim_server *asked, const char *name);
+
 /** Every running server sees every running server of all datacenters alive in
  * the WAN pool, and every datacenter's leader holds the same table: one state a
  * datacenter with that datacenter's present gateways, and those that operators

@@ -72,9 +72,9 @@ static void on_put(void *arg, int status, const char *text, const void *body,
     base_free(put);
 }
 
-void federation_put(struct federation *f, struct sim_server *asked,
-                    const char *name, void (*done)(void *arg, int status),
-                    void *arg)
+static void put_state(struct sim_server *asked, const char *name,
+                      bool operator_owned,
+                      void (*done)(void *arg, int status), void *arg)
 {
     Server__Write write = SERVER__WRITE__INIT;
     Fedstate__Change change = FEDSTATE__CHANGE__INIT;
@@ -84,12 +84,11 @@ void federation_put(struct federation *f, struct sim_server *asked,
     struct base_buf body = BASE_BUF_INIT;
     struct put *put;
 
-    (void)f;
     BASE_NEW(put);
     put->done = done;
     put->arg = arg;
     state.datacenter = (char *)name;
-    state.operator_owned = true;
+    state.operator_owned = operator_owned;
     change.op = FEDSTATE__CHANGE__OP__UPSERT;
     change.state = &state;
     change.unconditional = true;
@@ -101,6 +100,21 @@ void federation_put(struct federation *f, struct sim_server *asked,
                               NULL) != 0)
         on_put(put, RPC_ECLOSED, "", NULL, 0);
     base_buf_close(&body);
+}
+
+void federation_put(struct federation *f, struct sim_server *asked,
+                    const char *name, void (*done)(void *arg, int status),
+                    void *arg)
+{
+    (void)f;
+    put_state(asked, name, true, done, arg);
+}
+
+void federation_put_ghost(struct federation *f, struct sim_server *asked,
+                          const char *name)
+{
+    (void)f;
+    put_state(asked, name, false, NULL, NULL);
 }
 
 static void refuse(void *arg, struct rpc_call *call)
