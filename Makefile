@@ -231,6 +231,10 @@ interop: all ## real serf agents and a Python peer against the binary: T=serf fo
 	@sh tests/deps.sh $(INTEROP_DEPS)
 	@python3 -B tests/interop/run.py --binary $(B)/bin/isthmus $(T)
 
+netns: all ## the demo's steps in network namespaces (root)
+	@sh tests/deps.sh iproute2 procps
+	@python3 -B tests/netns/run.py --binary $(B)/bin/isthmus
+
 compdb: ## compile_commands.json for editors
 	@sh tests/compdb.sh '$(MAKE)' > compile_commands.json
 
