@@ -94,9 +94,12 @@ static void remove_at(void **items, size_t *count, size_t at)
 
 #define PLACE(array, count, key, wanted, found)                            \
     place((void *const *)(array), (count), (key), (wanted), (found))
+/* Arrays double, at every power of two. */
 #define INSERT(array, count, at, item)                                     \
     do {                                                                   \
-        (array) = base_reallocarray((array), (count) + 1, sizeof(*(array)));\
+        if (((count) & ((count) - 1)) == 0)                                \
+            (array) = base_reallocarray((array), (count) ? 2 * (count) : 1, \
+                                        sizeof(*(array)));                 \
         memmove((array) + (at) + 1, (array) + (at),                        \
                 ((count) - (at)) * sizeof(*(array)));                      \
         (array)[at] = (item);                                              \
