@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "demo"))
 
-from federation import (Failure, Federation, Place, alive_wan,  # noqa: E402
+from federation import (GATEWAY, Failure, Federation, Place, alive_wan,  # noqa: E402
                         leading, states, wait)
 
 ALIVE, LEAVING, LEFT, FAILED = 1, 2, 3, 4
