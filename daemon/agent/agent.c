@@ -34,6 +34,7 @@
 #include "rpc/tls.h"
 #include "server/server.h"
 
+#define SHUTDOWN_MS 1000u /* blocking queries would hold on for minutes */
 #define LEAVE_TIMEOUT_MS 20000u
 
 struct agent {
@@ -57,7 +58,7 @@ struct agent {
     struct http *http;
     struct event *signals[3];
     struct base_timer leave_timer;
-    bool leaving;
+    bool leaving, stopping;
     int exit_code;
 
     void (*leave_done)(void *arg, int status);
@@ -70,6 +71,23 @@ static void stop(struct agent *agent, int exit_code)
 {
     agent->exit_code = exit_code;
     base_loop_stop(agent->main);
+}
+
+static void on_calls_ended(void *arg)
+{
+    stop(arg, 0);
+}
+
+/* Callers are told to go elsewhere, and those that wait are answered. */
+static void stop_gently(struct agent *agent)
+{
+    if (agent->stopping) {
+        stop(agent, 1); /* asked twice: at once */
+        return;
+    }
+    agent->stopping = true;
+    rpc_server_shutdown(server_rpc(agent->server), SHUTDOWN_MS, on_calls_ended,
+                        agent);
 }
 
 static void on_left(void *arg, int status)
@@ -190,7 +208,7 @@ static void on_signal(evutil_socket_t number, short events, void *arg)
                          : agent->config->leave_on_terminate)
         leave(agent, NULL, NULL);
     else
-        stop(agent, 0);
+        stop_gently(agent);
 }
 
 static void watch_signals(struct agent *agent)
