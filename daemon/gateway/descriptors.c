@@ -3,8 +3,8 @@
 
 #include <sys/resource.h>
 
-#define CONNECTIONS_MAX 4096u
-#define DESCRIPTORS_KEPT 128u /* for all but connections */
+#define CONNECTIONS_MAX 16384u
+#define DESCRIPTORS_KEPT 256u /* for all but connections; half are pipes */
 
 size_t descriptors_connections(void)
 {

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/** 4,096, or fewer if the process's limit, which it raises, is lower. */
+/** 16,384, or fewer if the process's limit, which it raises, is lower. */
 size_t descriptors_connections(void);
 
 #endif

@@ -25,6 +25,7 @@
 #include "gateway/proxy.h"
 #include "gateway/register.h"
 #include "gateway/source_http.h"
+#include "gateway/splicer.h"
 
 #define LEAVE_TIMEOUT_MS 3000u
 #define ONCE_TIMEOUT_MS 60000u
@@ -40,6 +41,7 @@ struct gateway {
     struct base_timer leave_timer;
     struct base_timer once_timer; /* without -watch */
     bool leaving;
+    struct splicer *splicer;
     struct proxy *proxy;   /* of these two one is NULL */
     struct feeder *feeder;
     struct api *api;
@@ -180,8 +182,10 @@ static int make_proxy(struct gateway *gateway)
         .connections_max = descriptors_connections(),
     };
     size_t failed = 0;
-    int rv = proxy_new(&config, &gateway->proxy, &failed);
+    int rv;
 
+    config.splicer = gateway->splicer = splicer_new(gateway->loop);
+    rv = proxy_new(&config, &gateway->proxy, &failed);
     return rv < 0 ? fail(flags[failed], &config.listen[failed], rv) : 0;
 }
 
@@ -281,6 +285,7 @@ static void close_all(struct gateway *gateway)
     api_free(gateway->api);
     admin_free(gateway->admin);
     proxy_free(gateway->proxy);
+    splicer_free(gateway->splicer);
     feeder_free(gateway->feeder);
     if (gateway->loop != NULL) {
         base_timer_stop(&gateway->leave_timer);

@@ -30,6 +30,8 @@
 
 #define PROXY_LISTENERS_MAX 2
 
+struct splicer;
+
 /** Numbers that are 0 take the default in brackets. */
 struct proxy_config {
     struct base_env *env;
@@ -48,6 +50,9 @@ struct proxy_config {
     /* When this many are open, one that waits for its hello the longest is
      * closed in favour of a new one; if none waits, the new one is (4,096). */
     size_t connections_max;
+    /* Joins TCP streams in the kernel; borrowed. NULL: bytes are copied, as the
+     * simulator's have to be. */
+    struct splicer *splicer;
     size_t per_source_max; /* of one IP; behind another gateway all foreign
                               traffic has one (2,048) */
 };

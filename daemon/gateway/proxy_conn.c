@@ -1,6 +1,6 @@
 /*
  * The way of one connection: it waits for its hello, then for a target to
- * answer, then it is a relay. Each state knows what it holds, and
+ * answer, then it is a relay (in the kernel where that can be). Each state knows what it holds, and
  * proxy_conn_free() lets go of it in any. The hello stays in the client's input
  * buffer the whole time, so the relay passes it on as the first bytes.
  */
@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gateway/splicer.h"
 #include "rpc/sni.h"
 
 #define TRIES_MAX 4 /* dials for one connection */
@@ -20,7 +21,8 @@ struct proxy_conn {
     struct base_stream *client; /* NULL once the relay has it */
     struct base_timer deadline; /* of the hello */
     struct base_dial *dial;
-    struct relay *relay;
+    struct relay *relay;   /* of these two at most one is there */
+    struct splice *splice;
     struct target *target; /* held */
     struct base_addr tried[TRIES_MAX];
     size_t tried_count;
@@ -57,6 +59,8 @@ void proxy_conn_free(struct proxy_conn *conn)
 {
     if (conn->dial != NULL)
         base_net_dial_cancel(conn->proxy->net, conn->dial);
+    if (conn->splice != NULL)
+        splice_free(conn->splice);
     if (conn->relay != NULL)
         relay_free(conn->relay);
     if (conn->client != NULL)
@@ -79,6 +83,7 @@ static void on_relay_done(void *arg, enum relay_end_reason reason)
     struct proxy_conn *conn = arg;
 
     conn->relay = NULL;
+    conn->splice = NULL;
     base_counter_add(conn->proxy->ended[reason], 1);
     forget(conn);
 }
@@ -103,7 +108,10 @@ static void join(struct proxy_conn *conn, struct base_stream *server,
     base_counter_add(counters->counters[ROUTE_CONNECTIONS], 1);
     base_counter_add(series_get(proxy->names, conn->name)->counters[0], 1);
     conn->client = NULL;
-    conn->relay = relay_new(&config);
+    if (proxy->config.splicer != NULL)
+        conn->splice = splice_new(proxy->config.splicer, &config);
+    if (conn->splice == NULL)
+        conn->relay = relay_new(&config);
 }
 
 /* ---- dialling -------------------------------------------------------------

@@ -187,3 +187,8 @@ void base_stream_attach(struct base_stream *stream, struct base_env *env)
     base_timer_init(&stream->wake, env, "stream-wake", on_wake, stream);
     stream->ops->attach(stream, env);
 }
+
+int base_stream_release_fd(struct base_stream *stream)
+{
+    return stream->ops->release_fd(stream);
+}

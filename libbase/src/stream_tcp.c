@@ -9,6 +9,7 @@
  */
 #include "stream_tcp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -329,8 +330,20 @@ static void tcp_close(struct base_stream *stream)
     base_free(tcp);
 }
 
+static int tcp_release_fd(struct base_stream *stream)
+{
+    struct stream_tcp *tcp = tcp_of(stream);
+    int fd = tcp->fd;
+
+    assert(tcp->out.bytes == 0);
+    tcp_detach(stream);
+    base_stream_fini(stream);
+    base_free(tcp);
+    return fd;
+}
+
 static const struct base_stream_ops tcp_ops = {
-    .version = 1,
+    .version = 2,
     .write = tcp_write,
     .pending = tcp_pending,
     .shutdown = tcp_shutdown,
@@ -338,6 +351,7 @@ static const struct base_stream_ops tcp_ops = {
     .detach = tcp_detach,
     .attach = tcp_attach,
     .close = tcp_close,
+    .release_fd = tcp_release_fd,
 };
 
 struct base_stream *stream_tcp_new(struct base_loop *loop, int fd)

@@ -13,6 +13,14 @@ START_TEST(a_gateway_from_start_to_leave)
 }
 END_TEST
 
+START_TEST(bytes_that_move_in_the_kernel)
+{
+    ck_assert_int_eq(system("python3 -B '" TEST_DATA
+                            "/gateway_splice.py' '" ISTHMUS_BIN "'"),
+                     0);
+}
+END_TEST
+
 Suite *gateway_run_suite(void)
 {
     Suite *suite = suite_create("gateway_run");
@@ -20,6 +28,7 @@ Suite *gateway_run_suite(void)
 
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_gateway_from_start_to_leave);
+    tcase_add_test(tcase, bytes_that_move_in_the_kernel);
     suite_add_tcase(suite, tcase);
     return suite;
 }

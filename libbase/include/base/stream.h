@@ -40,7 +40,7 @@ struct base_stream_events {
 };
 
 struct base_stream_ops {
-    uint32_t version; /* 1 */
+    uint32_t version; /* 2 */
     int (*write)(struct base_stream *stream, const void *data, size_t len);
     size_t (*pending)(const struct base_stream *stream);
     void (*shutdown)(struct base_stream *stream);
@@ -48,6 +48,8 @@ struct base_stream_ops {
     void (*detach)(struct base_stream *stream);
     void (*attach)(struct base_stream *stream, struct base_env *env);
     void (*close)(struct base_stream *stream);
+    /* Since 2. NULL: this kind is no plain socket. */
+    int (*release_fd)(struct base_stream *stream);
 };
 
 /** The part that every kind of stream begins with. Kinds embed it first. */
@@ -106,6 +108,17 @@ void base_stream_close(struct base_stream *stream);
  * Detaching forgets the handlers. */
 void base_stream_detach(struct base_stream *stream);
 void base_stream_attach(struct base_stream *stream, struct base_env *env);
+
+/** Whether the carrier is a plain socket, so that it can be released. */
+static inline bool base_stream_has_fd(const struct base_stream *stream)
+{
+    return stream->ops->release_fd != NULL;
+}
+/** For who moves bytes by himself (splice): frees the stream and returns its
+ * socket, non-blocking and the caller's. Input that waits is lost: take it
+ * before. Nothing may wait in the output queue (base_stream_pending() is 0).
+ * Not from within one of the stream's own callbacks. */
+int base_stream_release_fd(struct base_stream *stream);
 
 /* For kinds of streams: how they tell their user. Each returns false if the
  * user closed the stream during the callback: then touch nothing. */
