@@ -1,10 +1,10 @@
 /*
  * States of datacenters that are no more (federation.md section 8): once an
- * hour the primary's leader deletes those of which the WAN pool knows no member,
- * alive or failed. What an operator put stays. The first look comes an hour
- * after the lead was won, so that a leader which has just restarted, and knows
- * nobody yet, deletes nothing; and each deletion names the index that it saw, so
- * that a datacenter which comes back at that moment wins.
+ * hour the primary's leader deletes those of which the WAN pool knows no
+ * member, alive or failed. What an operator put stays. The first look comes an
+ * hour after the lead was won, so that a leader which has just restarted, and
+ * knows nobody yet, deletes nothing; and each deletion names the index that it
+ * saw, so that a datacenter which comes back at that moment wins.
  */
 #include "server/prune.h"
 

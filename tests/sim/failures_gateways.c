@@ -45,8 +45,8 @@ void failure_f2(struct failure_run *run)
 }
 
 /* F4: a secondary's own gateways are listed and healthy, but reset whatever
- * comes, for two minutes. Only the leader tries the primary's gateways directly;
- * followers stay local. */
+ * comes, for two minutes. Only the leader tries the primary's gateways
+ * directly; followers stay local. */
 void failure_f4(struct failure_run *run)
 {
     struct federation *f = run->federation;

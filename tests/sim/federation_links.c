@@ -25,7 +25,7 @@ struct sim_dc *sim_dc_of(struct federation *f, const char *name)
     for (i = 0; i < f->dc_count; i++)
         if (strcmp(f->dcs[i].name, name) == 0)
             return &f->dcs[i];
-    assert(!"no such datacenter");
+    assert(false && "no such datacenter");
     return NULL;
 }
 
@@ -37,7 +37,7 @@ static struct sim_host_entry *entry_of(struct federation *f,
     for (i = 0; i < f->host_count; i++)
         if (f->hosts[i].host == host)
             return &f->hosts[i];
-    assert(!"a host of no datacenter");
+    assert(false && "a host of no datacenter");
     return NULL;
 }
 
