@@ -469,6 +469,9 @@ static void *run_gossip(void *arg)
 
 static int start(struct agent *agent, char **why)
 {
+    if (!agent->config->server)
+        return fail(why, "server: client agents (server: false) are not "
+                         "supported yet; set it to true (-server)");
     if (open_log(agent, why) != 0 ||
         config_prepare_data_dir(agent->config, why) != 0 ||
         node_id_load(agent->config->data_dir, agent->config->node_id,

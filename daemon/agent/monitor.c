@@ -20,7 +20,8 @@ struct monitor {
     /* under the hub's lock */
     char *lines[MONITOR_LINES_MAX];
     size_t count;
-    size_t dropped;
+    size_t dropped;  /* not told yet */
+    size_t overflow; /* of them, not counted yet */
 };
 
 struct monitor_hub {
@@ -42,6 +43,7 @@ static void push(struct monitor *monitor, char *line)
         monitor->lines[monitor->count++] = line;
     } else {
         monitor->dropped++;
+        monitor->overflow++;
         base_free(line);
     }
 }
@@ -120,22 +122,22 @@ static void serve(struct monitor *monitor)
 {
     struct monitor_hub *hub = monitor->hub;
     char *lines[MONITOR_LINES_MAX];
-    size_t count, dropped, refused = 0, i;
+    size_t count, dropped, overflow, refused = 0, i;
 
     pthread_mutex_lock(&hub->lock);
     count = monitor->count;
     dropped = monitor->dropped;
+    overflow = monitor->overflow;
     memcpy(lines, monitor->lines, count * sizeof(*lines));
-    monitor->count = monitor->dropped = 0;
+    monitor->count = monitor->dropped = monitor->overflow = 0;
     pthread_mutex_unlock(&hub->lock);
     for (i = 0; i < count; i++) {
         if (refused > 0 || !monitor->on_line(monitor->ctx, lines[i]))
             refused++;
         base_free(lines[i]);
     }
+    count_dropped(hub, overflow + refused);
     dropped += refused;
-    if (refused > 0)
-        count_dropped(hub, refused);
     /* Told when there is room again. */
     if (dropped > 0 && (refused > 0 || !say_dropped(monitor, dropped))) {
         pthread_mutex_lock(&hub->lock);

@@ -30,6 +30,8 @@ Suite *member_suite(void);
 Suite *merge_suite(void);
 Suite *metrics_page_suite(void);
 Suite *node_id_suite(void);
+Suite *operate_parts_suite(void);
+Suite *operate_suite(void);
 Suite *raft_join_suite(void);
 Suite *retry_join_suite(void);
 Suite *router_suite(void);
@@ -73,6 +75,8 @@ int main(void)
         merge_suite,
         metrics_page_suite,
         node_id_suite,
+        operate_parts_suite,
+        operate_suite,
         raft_join_suite,
         retry_join_suite,
         router_suite,
