@@ -4,7 +4,6 @@
  */
 #include "server/server.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,6 +12,7 @@
 #include "base/pb.h"
 #include "gossip/net_transport.h"
 #include "server/forward.h"
+#include "server/hear.h"
 #include "server/internal.h"
 #include "server/strerror.h"
 #include "server/tags.h"
@@ -36,126 +36,6 @@ bool server_is_primary(const struct server *server)
 const char *server_cluster_id(const struct server *server)
 {
     return raft_node_configuration(server->raft)->cluster_id;
-}
-
-/* ---- what Raft tells ------------------------------------------------------ */
-
-static void on_raft_state(void *ctx, enum raft_role role, raft_term term,
-                          const char *leader_id)
-{
-    struct server *server = ctx;
-    bool leads = role == RAFT_LEADER;
-
-    base_log(&server->log, BASE_LOG_INFO, "Raft state",
-             kv_str("role", raft_role_name(role)), kv_uint("term", term),
-             kv_str("leader", leader_id));
-    if (leads && !server->is_leader) {
-        server->is_leader = true;
-        leader_won(server);
-    } else if (!leads && server->is_leader) {
-        server->is_leader = false;
-        leader_lost(server);
-    }
-    if (!raft_node_is_bootstrapped(server->raft))
-        fedstate_locator_release(server->locator);
-    /* Section 9: our table may be used once a leader is known. */
-    if (leader_id[0] != '\0' && !leads)
-        fedstate_locator_start(server->locator,
-                               fedstate_store_count(server->fsm.store) > 0);
-    birth_soon(server);
-    server_changed(server);
-}
-
-static void on_raft_fatal(void *ctx, int err, const char *why)
-{
-    struct server *server = ctx;
-    char *text = base_asprintf("Raft has stopped: %s (%s)", server_strerror(err),
-                               why);
-
-    base_log(&server->log, BASE_LOG_ERROR, text);
-    if (server->config.on_fatal)
-        server->config.on_fatal(server->config.ctx, text);
-    base_free(text);
-}
-
-static void on_raft_message(void *ctx, const void *data, size_t len)
-{
-    struct server *server = ctx;
-
-    raft_node_receive(server->raft, data, len);
-}
-
-/* By the LAN pool: Raft itself knows no address of a leader that is new to it. */
-static bool locate_peer(void *ctx, const char *id, char out[RAFT_ADDRESS_MAX])
-{
-    struct server *server = ctx;
-    size_t count, i;
-    const struct member *const *members = pool_members(server->lan, &count);
-    char text[BASE_ADDR_TEXT_MAX];
-
-    for (i = 0; i < count; i++) {
-        struct member_server as;
-
-        if (!member_as_server(members[i], &as) || strcmp(as.id, id) != 0)
-            continue;
-        snprintf(out, RAFT_ADDRESS_MAX, "%s/%s", as.node,
-                 base_addr_format(&as.rpc, text));
-        return true;
-    }
-    return false;
-}
-
-/* ---- what the pools tell -------------------------------------------------- */
-
-static void on_lan_member(void *ctx, enum gossip_event_kind kind,
-                          const struct member *member)
-{
-    struct server *server = ctx;
-
-    base_log(&server->log, BASE_LOG_INFO, gossip_event_kind_name(kind),
-             kv_str("pool", "lan"), kv_str("member", member->name),
-             kv_addr("address", &member->addr));
-    leader_member(server, kind, member);
-    flood_join_soon(server);
-    birth_soon(server);
-    server_changed(server);
-}
-
-static void on_wan_member(void *ctx, enum gossip_event_kind kind,
-                          const struct member *member)
-{
-    struct server *server = ctx;
-    struct member_server as;
-
-    base_log(&server->log, BASE_LOG_INFO, gossip_event_kind_name(kind),
-             kv_str("pool", "wan"), kv_str("member", member->name),
-             kv_addr("address", &member->addr));
-    if (kind == GOSSIP_EVENT_MEMBER_FAILED && member_as_server(member, &as))
-        rpc_pool_forget(server->calls, as.dc, as.node);
-    if (kind == GOSSIP_EVENT_MEMBER_JOIN)
-        leader_path_news(server);
-    server_changed(server);
-}
-
-/* ---- what the locator tells ----------------------------------------------- */
-
-static void on_routes(void *ctx, const struct fedstate_routes *routes)
-{
-    struct server *server = ctx;
-
-    fedstate_picker_set(server->picker, fedstate_routes_dup(routes));
-    wan_side_routes(server->wan_side, routes);
-    wan_refresh_soon(server);
-    leader_path_news(server);
-    server_changed(server);
-}
-
-static void on_primary_ready(void *ctx)
-{
-    struct server *server = ctx;
-
-    if (server->config.on_primary_ready)
-        server->config.on_primary_ready(server->config.ctx);
 }
 
 /* ---- making the parts ----------------------------------------------------- */
@@ -242,8 +122,8 @@ static int make_raft(struct server *server)
         .env = server->env,
         .dialer = server->dialer,
         .datacenter = server->config.datacenter,
-        .receive = on_raft_message,
-        .locate = locate_peer,
+        .receive = hear_raft_message,
+        .locate = hear_locate,
         .ctx = server,
     };
     uint32_t stretch = server->config.raft_multiplier
@@ -255,8 +135,8 @@ static int make_raft(struct server *server)
         .fsm = fsm_ops(&server->fsm),
         .election_timeout_ms = 1000 * stretch,
         .heartbeat_interval_ms = 100 * stretch,
-        .on_state = on_raft_state,
-        .on_fatal = on_raft_fatal,
+        .on_state = hear_raft_state,
+        .on_fatal = hear_raft_fatal,
         .ctx = server,
     };
 
@@ -320,8 +200,8 @@ static int make_locator(struct server *server)
         .primary_datacenter = server->config.primary_datacenter,
         .store = server->fsm.store,
         .disable_primary_fallback = server->config.disable_primary_fallback,
-        .on_routes = on_routes,
-        .on_primary_ready = on_primary_ready,
+        .on_routes = hear_routes,
+        .on_primary_ready = hear_primary_ready,
         .ctx = server,
     };
 
@@ -349,7 +229,7 @@ static int make_lan(struct server *server)
         .main = server->env,
         .gossip = config->gossip.env,
         .default_port = config->serf_lan_port,
-        .on_member = on_lan_member,
+        .on_member = hear_lan_member,
         .on_user = operate_event,
         .build = config->build,
         .ctx = server,
@@ -386,7 +266,7 @@ static int make_wan(struct server *server)
         .main = server->env,
         .gossip = config->gossip.env,
         .default_port = config->serf_wan_port,
-        .on_member = on_wan_member,
+        .on_member = hear_wan_member,
         .build = config->build,
         .ctx = server,
         .serf = {.name = name,
@@ -576,96 +456,4 @@ void server_free(struct server *server)
         server->config.storage->ops->close(server->config.storage);
     free_strings(&server->config);
     base_free(server);
-}
-
-/* ---- what the daemon asks ------------------------------------------------- */
-
-struct rpc_server *server_rpc(struct server *server)
-{
-    return server->rpc;
-}
-
-const char *server_datacenter(const struct server *server)
-{
-    return server->config.datacenter;
-}
-
-int server_set_primary_fallback(struct server *server,
-                                const struct base_addr *addrs, size_t count)
-{
-    return fedstate_locator_set_fallback(server->locator, addrs, count);
-}
-
-int server_join(struct server *server, bool wan, const char *const *targets,
-                size_t count, server_join_fn done, void *arg)
-{
-    return pool_join(wan ? server->wan : server->lan, targets, count, done,
-                     arg);
-}
-
-static void on_left_lan(void *arg, int status)
-{
-    struct server *server = arg;
-    void (*done)(void *, int) = server->left;
-
-    server->left = NULL;
-    done(server->left_arg, status);
-}
-
-static void on_left_wan(void *arg, int status)
-{
-    struct server *server = arg;
-
-    if (status != 0)
-        base_log(&server->log, BASE_LOG_WARN, "WAN leave",
-                 kv_str("error", server_strerror(status)));
-    status = pool_leave(server->lan, on_left_lan, server);
-    if (status != 0)
-        on_left_lan(server, status);
-}
-
-int server_leave(struct server *server, void (*done)(void *arg, int status),
-                 void *arg)
-{
-    int rv;
-
-    if (server->left)
-        return BASE_EEXIST;
-    rv = pool_leave(server->wan, on_left_wan, server);
-    if (rv == 0) {
-        server->left = done;
-        server->left_arg = arg;
-    }
-    return rv;
-}
-
-const struct member *const *server_members(const struct server *server,
-                                           bool wan, size_t *count)
-{
-    return pool_members(wan ? server->wan : server->lan, count);
-}
-
-void server_on_change(struct server *server, void (*changed)(void *ctx),
-                      void *ctx)
-{
-    server->changed = changed;
-    server->changed_ctx = ctx;
-}
-
-void server_status(const struct server *server, struct server_status *out)
-{
-    memset(out, 0, sizeof(*out));
-    out->is_leader = server->is_leader;
-    out->bootstrapped = raft_node_is_bootstrapped(server->raft);
-    raft_node_status(server->raft, &out->raft);
-    out->configuration = raft_node_configuration(server->raft);
-    out->cluster_id = server_cluster_id(server);
-    out->path = fedstate_locator_path(server->locator);
-    out->replicating = server->leader.replicator != NULL;
-    if (out->replicating)
-        fedstate_replicator_status(server->leader.replicator,
-                                   &out->replication);
-    out->catalog_index = server->fsm.catalog.index;
-    out->federation_index = fedstate_store_index(server->fsm.store);
-    out->federation_states = fedstate_store_count(server->fsm.store);
 }
