@@ -119,8 +119,6 @@ int gossip_memberlist_new(struct base_env *env,
     ml_records_unref(records);
     ml->broadcasts = gossip_broadcasts_new(ml->params.retransmit_mult);
     ml_inbox_init(&ml->inbox, ml->params.handoff_queue_depth);
-    ml->encoder = lzw_encoder_new();
-    ml->decoder = lzw_decoder_new();
     ml->packets_in = base_metrics_counter(
         env->metrics, "isthmus.memberlist.packets_received", NULL, NULL);
     ml->packets_out = base_metrics_counter(
@@ -158,8 +156,6 @@ void gossip_memberlist_free(struct gossip_memberlist *ml)
     gossip_broadcasts_free(ml->broadcasts);
     ml_inbox_close(&ml->inbox);
     ml_members_close(&ml->members);
-    lzw_encoder_free(ml->encoder);
-    lzw_decoder_free(ml->decoder);
     base_free(ml->cidrs);
     base_free(ml->label);
     base_free(ml->subsystem);

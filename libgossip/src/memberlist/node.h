@@ -129,8 +129,6 @@ struct gossip_memberlist {
     uint32_t score; /* Lifeguard's awareness */
     bool leaving;
 
-    struct lzw_encoder *encoder;
-    struct lzw_decoder *decoder;
     struct ml_probe probe;
     struct ml_relay *relays; /* by sequence number */
     struct base_timer gossip_timer;

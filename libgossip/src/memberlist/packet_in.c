@@ -56,8 +56,8 @@ static void open_compressed(struct opening *opening, struct base_cursor in)
     int rv = GOSSIP_EDECODE;
 
     if (ml_get(&in, ML_COMPRESS, &wrapper, &scratch) && wrapper.algo == 0)
-        rv = lzw_decode_all(opening->ml->decoder, wrapper.buf.data,
-                            wrapper.buf.len, room, &plain);
+        rv = lzw_decode_all(ml_records_decoder(opening->ml->members.records),
+                            wrapper.buf.data, wrapper.buf.len, room, &plain);
     if (rv == 0) {
         opening->expanded += base_buf_len(&plain);
         dispatch(opening, base_buf_data(&plain), base_buf_len(&plain));

@@ -72,13 +72,14 @@ size_t gossip_memberlist_message_bytes_max(
 /* The compressed form replaces the message only if it is shorter. */
 static void compress(struct gossip_memberlist *ml, struct base_buf *message)
 {
+    struct lzw_encoder *encoder = ml_records_encoder(ml->members.records);
     struct base_buf packed = BASE_BUF_INIT, coded = BASE_BUF_INIT;
     struct ml_compress wrapper = {0};
 
-    lzw_encoder_begin(ml->encoder, &packed);
-    lzw_encoder_feed(ml->encoder, base_buf_data(message),
-                     base_buf_len(message), &packed);
-    lzw_encoder_end(ml->encoder, &packed);
+    lzw_encoder_begin(encoder, &packed);
+    lzw_encoder_feed(encoder, base_buf_data(message), base_buf_len(message),
+                     &packed);
+    lzw_encoder_end(encoder, &packed);
     if (base_buf_len(&packed) < base_buf_len(message)) {
         wrapper.buf =
             mp_bytes_of(base_buf_data(&packed), base_buf_len(&packed));

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "gossip/memberlist.h"
+#include "memberlist/lzw.h"
 
 #define SLOTS_MIN 16u
 
@@ -15,6 +16,8 @@ struct gossip_records {
     size_t count;
     uint64_t seed;
     uint32_t refs; /* users and records */
+    struct lzw_encoder *encoder; /* NULL until used */
+    struct lzw_decoder *decoder;
 };
 
 struct gossip_records *ml_records_new(uint64_t seed)
@@ -50,6 +53,8 @@ void ml_records_unref(struct gossip_records *records)
     if (records == NULL || --records->refs > 0)
         return;
     assert(records->count == 0);
+    lzw_encoder_free(records->encoder);
+    lzw_decoder_free(records->decoder);
     base_free(records->slots);
     base_free(records);
 }
@@ -234,4 +239,18 @@ size_t ml_record_bytes(const struct ml_record *record)
 size_t ml_records_count(const struct gossip_records *records)
 {
     return records->count;
+}
+
+struct lzw_encoder *ml_records_encoder(struct gossip_records *records)
+{
+    if (records->encoder == NULL)
+        records->encoder = lzw_encoder_new();
+    return records->encoder;
+}
+
+struct lzw_decoder *ml_records_decoder(struct gossip_records *records)
+{
+    if (records->decoder == NULL)
+        records->decoder = lzw_decoder_new();
+    return records->decoder;
 }

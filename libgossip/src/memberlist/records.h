@@ -55,5 +55,9 @@ void ml_record_unref(struct ml_record *record);
 /** Memory that the record takes. */
 size_t ml_record_bytes(const struct ml_record *record);
 size_t ml_records_count(const struct gossip_records *records);
+/** Work space for compressing one packet, of all nodes that share the records:
+ * they are on one loop, and nobody keeps it beyond a call. */
+struct lzw_encoder *ml_records_encoder(struct gossip_records *records);
+struct lzw_decoder *ml_records_decoder(struct gossip_records *records);
 
 #endif

@@ -8,12 +8,13 @@
 static void compress(struct gossip_memberlist *ml,
                      const struct base_buf *message, struct base_buf *out)
 {
+    struct lzw_encoder *encoder = ml_records_encoder(ml->members.records);
     struct base_buf packed = BASE_BUF_INIT;
 
-    lzw_encoder_begin(ml->encoder, &packed);
-    lzw_encoder_feed(ml->encoder, base_buf_data(message),
-                     base_buf_len(message), &packed);
-    lzw_encoder_end(ml->encoder, &packed);
+    lzw_encoder_begin(encoder, &packed);
+    lzw_encoder_feed(encoder, base_buf_data(message), base_buf_len(message),
+                     &packed);
+    lzw_encoder_end(encoder, &packed);
     ml_put_compress_head(out, (uint32_t)base_buf_len(&packed));
     base_buf_append(out, base_buf_data(&packed), base_buf_len(&packed));
     base_buf_close(&packed);
