@@ -60,10 +60,32 @@ START_TEST(formulas_agree_with_the_reference)
 }
 END_TEST
 
+/* Bit by bit, as the polynomial says. */
+static uint32_t crc32_of(const uint8_t *data, size_t len)
+{
+    uint32_t crc = UINT32_MAX;
+    int bit;
+
+    while (len-- > 0) {
+        crc ^= *data++;
+        for (bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return ~crc;
+}
+
 START_TEST(crc32_is_that_of_zlib)
 {
+    uint8_t bytes[1500];
+    size_t i;
+
     ck_assert_uint_eq(ml_crc32("123456789", 9), 0xcbf43926);
     ck_assert_uint_eq(ml_crc32("", 0), 0);
+    for (i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)(i * 167 + (i >> 3));
+        if (i % 97 < 6)
+            ck_assert_uint_eq(ml_crc32(bytes, i + 1), crc32_of(bytes, i + 1));
+    }
 }
 END_TEST
 
