@@ -28,7 +28,8 @@ struct lone {
     size_t sent_count;
     size_t packet_count;
     size_t packet_bytes_max; /* the largest */
-    int send_status;         /* what the wire says */
+    int send_status;         /* what the wire says, */
+    enum ml_type send_fails; /* of packets with this type alone; ML_LABEL: all */
     unsigned joins, leaves, updates, conflicts, messages;
     uint8_t last_message[2048];
     size_t last_message_len;

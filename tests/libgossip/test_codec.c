@@ -329,7 +329,7 @@ END_TEST
 
 Suite *codec_suite(void)
 {
-    Suite *suite = suite_create("msgpack codec");
+    Suite *suite = suite_create("memberlist-codec");
     TCase *tcase = tcase_create("codec");
 
     tcase_add_loop_test(tcase, unsigned_integers_take_the_shortest_form, 0,

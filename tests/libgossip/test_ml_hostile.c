@@ -529,6 +529,36 @@ START_TEST(versions_must_overlap)
 }
 END_TEST
 
+/* What a peer says of the dead is a suspicion: the node gets to speak. */
+START_TEST(remote_deaths_are_only_suspicions)
+{
+    static const uint8_t vsn[] = {1, 5, 2, 0, 0, 0};
+    struct pool *pool = raw_pool();
+    struct ml_push_pull header = {1, 0, false};
+    struct ml_push_node node = {0};
+    struct base_buf message = BASE_BUF_INIT;
+    struct raw raw;
+
+    ml_put(&message, ML_PUSH_PULL, &header);
+    node.name = mp_str_of("n1");
+    node.addr = mp_bytes_of(pool->nodes[1].addr.ip, 4);
+    node.port = 7946;
+    node.incarnation = 7;
+    node.state = _i == 0 ? GOSSIP_DEAD : GOSSIP_LEFT;
+    node.vsn = mp_bytes_of(vsn, 6);
+    ml_put(&message, ML_PUSH_NODE, &node);
+    raw_open(&raw, pool, base_buf_data(&message), base_buf_len(&message));
+    pool_run_ms(pool, 15000);
+    /* But who left has said so himself. */
+    ck_assert_int_eq(pool->nodes[0].leaves, _i);
+    ck_assert_int_eq(pool_state(pool, 0, 1), GOSSIP_ALIVE);
+    ck_assert_uint_ge(pool_incarnation(pool, 0, 1), 8);
+    raw_close(&raw);
+    base_buf_close(&message);
+    pool_free(pool);
+}
+END_TEST
+
 /* One byte a second, or none: cut at the deadline of the first one. */
 START_TEST(slow_streams_are_cut)
 {
@@ -702,7 +732,7 @@ END_TEST
 
 Suite *hostile_suite(void)
 {
-    Suite *suite = suite_create("memberlist bad input");
+    Suite *suite = suite_create("memberlist-bad-input");
     TCase *tcase = tcase_create("bad input");
 
     tcase_set_timeout(tcase, 120);
@@ -720,6 +750,7 @@ Suite *hostile_suite(void)
                         BASE_COUNT_OF(streams));
     tcase_add_test(tcase, truncated_push_pulls_change_nothing);
     tcase_add_loop_test(tcase, versions_must_overlap, 0, 3);
+    tcase_add_loop_test(tcase, remote_deaths_are_only_suspicions, 0, 2);
     tcase_add_loop_test(tcase, slow_streams_are_cut, 0, 3);
     tcase_add_test(tcase, numbers_of_streams_are_bounded);
     tcase_add_test(tcase, stream_bombs_stop);

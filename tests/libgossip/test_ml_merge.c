@@ -417,7 +417,7 @@ END_TEST
 
 Suite *merge_suite(void)
 {
-    Suite *suite = suite_create("memberlist rules");
+    Suite *suite = suite_create("memberlist-rules");
     TCase *tcase = tcase_create("rules");
 
     tcase_set_timeout(tcase, 60);

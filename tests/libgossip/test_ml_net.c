@@ -155,7 +155,7 @@ END_TEST
 
 Suite *net_suite(void)
 {
-    Suite *suite = suite_create("memberlist on sockets");
+    Suite *suite = suite_create("memberlist-sockets");
     TCase *tcase = tcase_create("sockets");
 
     tcase_set_timeout(tcase, 60);

@@ -199,6 +199,21 @@ START_TEST(a_send_that_fails_is_a_failed_probe)
 }
 END_TEST
 
+/* The others are asked at once. */
+START_TEST(after_a_failed_send_the_others_are_asked_at_once)
+{
+    struct lone *lone = prober(5);
+
+    gossip_broadcasts_prune(lone->ml->broadcasts, 0); /* pings go alone */
+    lone->send_status = GOSSIP_EROUTE;
+    lone->send_fails = ML_PING;
+    while (lone_dropped(lone, "send") == 0)
+        base_sim_run_for_ms(lone->sim, 1);
+    ck_assert_uint_eq(lone_sent_count(lone, ML_INDIRECT_PING), 3);
+    lone_free(lone);
+}
+END_TEST
+
 /* A suspect hears of it with the next ping. */
 START_TEST(suspects_are_told_with_the_ping)
 {
@@ -423,7 +438,7 @@ END_TEST
 
 Suite *probe_suite(void)
 {
-    Suite *suite = suite_create("memberlist probes");
+    Suite *suite = suite_create("memberlist-probes");
     TCase *tcase = tcase_create("probes");
 
     tcase_add_test(tcase, probes_carry_their_source);
@@ -434,6 +449,8 @@ Suite *probe_suite(void)
     tcase_add_test(tcase, bad_health_slows_probing);
     tcase_add_test(tcase, health_stays_in_bounds);
     tcase_add_test(tcase, a_send_that_fails_is_a_failed_probe);
+    tcase_add_test(tcase,
+                   after_a_failed_send_the_others_are_asked_at_once);
     tcase_add_test(tcase, suspects_are_told_with_the_ping);
     tcase_add_test(tcase, left_and_dead_are_not_probed);
     tcase_add_loop_test(tcase, indirect_pings_are_passed_on, 0, 2);

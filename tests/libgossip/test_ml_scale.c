@@ -281,7 +281,7 @@ END_TEST
 
 Suite *scale_suite(void)
 {
-    Suite *suite = suite_create("memberlist at scale");
+    Suite *suite = suite_create("memberlist-scale");
     TCase *tcase = tcase_create("scale");
 
     tcase_set_timeout(tcase, 120);

@@ -727,7 +727,7 @@ END_TEST
 
 Suite *parts_suite(void)
 {
-    Suite *suite = suite_create("memberlist parts");
+    Suite *suite = suite_create("memberlist-parts");
     TCase *tcase = tcase_create("parts");
 
     tcase_add_test(tcase, formulas_agree_with_the_reference);

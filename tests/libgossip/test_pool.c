@@ -585,7 +585,7 @@ END_TEST
 
 Suite *pool_suite(void)
 {
-    Suite *suite = suite_create("memberlist pools");
+    Suite *suite = suite_create("memberlist-pools");
     TCase *tcase = tcase_create("pools");
 
     tcase_set_timeout(tcase, 120);

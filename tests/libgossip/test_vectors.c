@@ -760,7 +760,7 @@ END_TEST
 
 Suite *vectors_suite(void)
 {
-    Suite *suite = suite_create("memberlist vectors");
+    Suite *suite = suite_create("memberlist-vectors");
     TCase *tcase = tcase_create("vectors");
 
     tcase_add_test(tcase, fields_encode_to_golden_bytes);
