@@ -29,7 +29,7 @@ struct lone {
     size_t packet_count;
     size_t packet_bytes_max; /* the largest */
     int send_status;         /* what the wire says, */
-    enum ml_type send_fails; /* of packets with this type alone; ML_LABEL: all */
+    enum ml_type send_fails; /* of packets of this type; ML_LABEL: of all */
     unsigned joins, leaves, updates, conflicts, messages;
     uint8_t last_message[2048];
     size_t last_message_len;

@@ -127,7 +127,8 @@ END_TEST
 
 START_TEST(false_words_about_us_are_refuted)
 {
-    static const uint8_t vsn[] = {1, 5, 2, 0, 0, 0}, other[] = {1, 4, 2, 0, 0, 0};
+    static const uint8_t vsn[] = {1, 5, 2, 0, 0, 0};
+    static const uint8_t other[] = {1, 4, 2, 0, 0, 0};
     static const uint8_t ip[] = {10, 0, 0, 1};
     struct lone *lone = fresh();
     struct ml_alive alive = {1, mp_str_of("self"), {ip, 4}, 7946, {NULL, 0},

@@ -20,7 +20,8 @@ static void index_alloc(struct ml_members *members, size_t count)
     members->index_count = count;
 }
 
-void ml_members_init(struct ml_members *members, struct gossip_records *records)
+void ml_members_init(struct ml_members *members,
+                     struct gossip_records *records)
 {
     memset(members, 0, sizeof(*members));
     members->records = ml_records_ref(records);
@@ -62,7 +63,8 @@ struct ml_member *ml_members_find(const struct ml_members *members,
     return NULL;
 }
 
-static void index_put(struct ml_members *members, const struct ml_member *member)
+static void index_put(struct ml_members *members,
+                      const struct ml_member *member)
 {
     size_t mask = members->index_count - 1;
     size_t at = member->record->name_hash & mask;

@@ -40,7 +40,8 @@ struct ml_members {
 #define ML_NO_SLOT UINT32_MAX
 #define ML_CHUNK 128u /* members are made so many at a time */
 
-void ml_members_init(struct ml_members *members, struct gossip_records *records);
+void ml_members_init(struct ml_members *members,
+                     struct gossip_records *records);
 void ml_members_close(struct ml_members *members);
 struct ml_member *ml_members_find(const struct ml_members *members,
                                   struct mp_bytes name);

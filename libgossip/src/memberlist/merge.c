@@ -9,54 +9,6 @@
 #include "memberlist/formulas.h"
 #include "memberlist/suspicion.h"
 
-/* Messages that no packet can carry would sit in the queue for ever
- * (gossip.md 9.15). */
-static void broadcast(struct gossip_memberlist *ml, const char *name,
-                      enum ml_type type, const void *message,
-                      gossip_broadcast_done_fn done, void *arg)
-{
-    struct base_buf out = BASE_BUF_INIT;
-
-    ml_put(&out, type, message);
-    if (base_buf_len(&out) <= ml_broadcast_bytes_max(ml)) {
-        gossip_broadcasts_add(ml->broadcasts, name, base_buf_data(&out),
-                              base_buf_len(&out), done, arg);
-    } else {
-        ml_drop(ml, ML_DROP_TOO_LONG, NULL, name);
-        if (done != NULL)
-            done(arg);
-    }
-    base_buf_close(&out);
-}
-
-static void broadcast_alive(struct gossip_memberlist *ml,
-                            const struct ml_record *record,
-                            uint32_t incarnation,
-                            gossip_broadcast_done_fn done, void *arg)
-{
-    struct ml_alive alive = {0};
-
-    alive.incarnation = incarnation;
-    alive.node = ml_record_name_bytes(record);
-    alive.addr = mp_bytes_of(record->addr.ip, base_addr_ip_len(&record->addr));
-    alive.port = record->addr.port;
-    if (record->has_meta)
-        alive.meta = mp_bytes_of(ml_record_meta(record), record->meta_len);
-    alive.vsn = mp_bytes_of(record->vsn, ML_VSN_BYTES);
-    broadcast(ml, ml_record_name(record), ML_ALIVE, &alive, done, arg);
-}
-
-static void broadcast_claim(struct gossip_memberlist *ml,
-                            const struct ml_member *member, enum ml_type type,
-                            uint32_t incarnation, struct mp_bytes from,
-                            gossip_broadcast_done_fn done, void *arg)
-{
-    struct ml_claim claim = {incarnation, ml_record_name_bytes(member->record),
-                             from};
-
-    broadcast(ml, ml_record_name(member->record), type, &claim, done, arg);
-}
-
 /* gossip.md 6.3.5: nothing may push an incarnation to where refutation could
  * not pass it any more. */
 static bool is_absurd(const struct ml_member *member, uint32_t incarnation)
@@ -87,7 +39,7 @@ static void refute(struct gossip_memberlist *ml, uint32_t accused)
     ml_awareness_apply(ml, 1);
     base_log(&ml->log, BASE_LOG_WARN, "refuting an accusation",
              kv_uint("incarnation", own));
-    broadcast_alive(ml, ml->self->record, own, NULL, NULL);
+    ml_tell_alive(ml, ml->self->record, own, NULL, NULL);
 }
 
 /* A node that came back with a low incarnation cannot know that it has to
@@ -101,7 +53,7 @@ static void repeat_accusation(struct gossip_memberlist *ml,
         now_ns - member->change_ns < ml_ms(ml->params.probe_interval_ms) ||
         !base_log_limit_pass(&ml->requeue_limit, now_ns))
         return;
-    broadcast_claim(ml, member,
+    ml_tell_claim(ml, member,
                     member->state == GOSSIP_DEAD ? ML_DEAD : ML_SUSPECT,
                     member->incarnation, mp_str_of(ml->name), NULL, NULL);
 }
@@ -178,7 +130,7 @@ static void accept_alive(struct gossip_memberlist *ml,
     const struct gossip_delegate *delegate = ml->delegate;
     struct gossip_node node;
 
-    broadcast_alive(ml, record, incarnation, NULL, NULL);
+    ml_tell_alive(ml, record, incarnation, NULL, NULL);
     ml_members_set_record(&ml->members, member, ml_record_ref(record));
     member->incarnation = incarnation;
     if (member->state != GOSSIP_ALIVE)
@@ -304,13 +256,13 @@ void ml_rule_suspect(struct gossip_memberlist *ml, uint32_t incarnation,
     member->incarnation = incarnation;
     if (member->suspicion != NULL) {
         if (ml_suspicion_confirm(member->suspicion, from))
-            broadcast_claim(ml, member, ML_SUSPECT, incarnation, from, NULL,
+            ml_tell_claim(ml, member, ML_SUSPECT, incarnation, from, NULL,
                             NULL);
         return;
     }
     if (member->state != GOSSIP_ALIVE)
         return;
-    broadcast_claim(ml, member, ML_SUSPECT, incarnation, from, NULL, NULL);
+    ml_tell_claim(ml, member, ML_SUSPECT, incarnation, from, NULL, NULL);
     ml_members_set_state(&ml->members, member, GOSSIP_SUSPECT,
                          base_env_now_ns(ml->env));
     start_suspicion(ml, member, from);
@@ -338,7 +290,7 @@ void ml_rule_dead(struct gossip_memberlist *ml, uint32_t incarnation,
     member->incarnation = incarnation; /* gossip.md 9.10, as above */
     if (member->state == GOSSIP_DEAD || member->state == GOSSIP_LEFT)
         return;
-    broadcast_claim(ml, member, ML_DEAD, incarnation, from, NULL, NULL);
+    ml_tell_claim(ml, member, ML_DEAD, incarnation, from, NULL, NULL);
     ml_member_forget_suspicion(member);
     ml_members_set_state(&ml->members, member,
                          left ? GOSSIP_LEFT : GOSSIP_DEAD,
@@ -347,26 +299,6 @@ void ml_rule_dead(struct gossip_memberlist *ml, uint32_t incarnation,
         return;
     ml_view_member(member, &view);
     ml->delegate->on_leave(ml->delegate_ctx, &view);
-}
-
-void ml_announce(struct gossip_memberlist *ml, struct ml_record *record,
-                 uint32_t incarnation, gossip_broadcast_done_fn done, void *arg)
-{
-    ml_members_set_record(&ml->members, ml->self, ml_record_ref(record));
-    ml->self->incarnation = incarnation;
-    if (ml->self->state != GOSSIP_ALIVE)
-        ml_members_set_state(&ml->members, ml->self, GOSSIP_ALIVE,
-                             base_env_now_ns(ml->env));
-    broadcast_alive(ml, record, incarnation, done, arg);
-}
-
-void ml_announce_leave(struct gossip_memberlist *ml,
-                       gossip_broadcast_done_fn done, void *arg)
-{
-    broadcast_claim(ml, ml->self, ML_DEAD, ml->self->incarnation,
-                    mp_str_of(ml->name), done, arg);
-    ml_members_set_state(&ml->members, ml->self, GOSSIP_LEFT,
-                         base_env_now_ns(ml->env));
 }
 
 bool ml_is_news(const struct gossip_memberlist *ml,

@@ -268,6 +268,23 @@ void ml_rule_suspect(struct gossip_memberlist *ml, uint32_t incarnation,
                      struct mp_bytes node, struct mp_bytes from);
 void ml_rule_dead(struct gossip_memberlist *ml, uint32_t incarnation,
                   struct mp_bytes node, struct mp_bytes from);
+/** Stops its suspicion, if one runs. */
+void ml_member_forget_suspicion(struct ml_member *member);
+
+/** Would an entry with these facts change anything here? */
+bool ml_is_news(const struct gossip_memberlist *ml,
+                const struct ml_facts *facts, uint32_t incarnation,
+                enum gossip_state state);
+
+/* news.c: to all, by the broadcast queue; done as that calls it. */
+void ml_tell_alive(struct gossip_memberlist *ml,
+                   const struct ml_record *record, uint32_t incarnation,
+                   gossip_broadcast_done_fn done, void *arg);
+/** type: suspect or dead. */
+void ml_tell_claim(struct gossip_memberlist *ml,
+                   const struct ml_member *member, enum ml_type type,
+                   uint32_t incarnation, struct mp_bytes from,
+                   gossip_broadcast_done_fn done, void *arg);
 /** Our own alive message, at start and when meta changed (bootstrap). done as
  * the broadcast queue calls it. */
 void ml_announce(struct gossip_memberlist *ml, struct ml_record *record,
@@ -276,14 +293,8 @@ void ml_announce(struct gossip_memberlist *ml, struct ml_record *record,
 /** The dead rule on ourselves, leaving set. */
 void ml_announce_leave(struct gossip_memberlist *ml,
                        gossip_broadcast_done_fn done, void *arg);
-/** Stops its suspicion, if one runs. */
-void ml_member_forget_suspicion(struct ml_member *member);
-/** Would an entry with these facts change anything here? */
-bool ml_is_news(const struct gossip_memberlist *ml,
-                const struct ml_facts *facts, uint32_t incarnation,
-                enum gossip_state state);
 
-/* pushpull.c: the loop, and what streams do (exchange.h). */
+/* exchange_out.c: the loop of push/pulls; see exchange.h. */
 void ml_push_pull_start(struct gossip_memberlist *ml);
 void ml_exchanges_close(struct gossip_memberlist *ml);
 /** Dials for a stream ping; cancelled by ml_exchange_free(). */

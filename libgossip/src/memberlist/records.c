@@ -195,7 +195,8 @@ struct ml_record *ml_record_ref(struct ml_record *record)
 }
 
 /* Takes the slot out and moves up what would be unreachable behind it. */
-static void unplace(struct gossip_records *records, const struct ml_record *record)
+static void unplace(struct gossip_records *records,
+                    const struct ml_record *record)
 {
     size_t mask = records->slot_count - 1;
     size_t hole = record->hash & mask;
