@@ -13,7 +13,9 @@
 
 struct gossip_broadcasts;
 
-/** Told once when a message was sent often enough (or replaced, or pruned). */
+/** Told once when a message was sent often enough (or replaced, or pruned),
+ * from inside that call; it may use the queue. Not told when the queue is
+ * freed. */
 typedef void (*gossip_broadcast_done_fn)(void *arg);
 
 struct gossip_broadcasts *gossip_broadcasts_new(uint32_t retransmit_mult);

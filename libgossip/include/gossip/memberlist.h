@@ -84,7 +84,8 @@ struct gossip_delegate {
     /** Our user state for a push/pull, appended to out. */
     void (*local_state)(void *ctx, bool join, struct base_buf *out);
     void (*merge_state)(void *ctx, const void *data, size_t len, bool join);
-    /** A push/pull that joins: nonzero refuses it. */
+    /** A push/pull that joins: nonzero refuses it. Shown are the nodes of which
+     * it says something that is new here. */
     int (*on_merge)(void *ctx, const struct gossip_node *nodes, size_t count);
     /** Any alive message: nonzero drops it (CheckAlive). */
     int (*on_alive)(void *ctx, const struct gossip_node *node);
@@ -130,7 +131,8 @@ struct gossip_memberlist;
 int gossip_memberlist_new(struct base_env *env,
                           const struct gossip_memberlist_config *config,
                           struct gossip_memberlist **out);
-/** Stops at once, without a word to the others: they will see a failure. */
+/** Stops at once, without a word to the others: they will see a failure. What
+ * is under way ends without its callback. */
 void gossip_memberlist_free(struct gossip_memberlist *memberlist);
 
 /* What the transport brings in. */
