@@ -9,6 +9,9 @@ bool fedstate_through_local(const struct fedstate_path_facts *facts)
 {
     if (!facts->leader)
         return true;
+    /* No data yet: our gateways learn from it where the primary's are. */
+    if (!facts->stored && !facts->have_primary && facts->have_fallback)
+        return false;
     if (!facts->tried)
         return facts->stored;
     return facts->failures < FEDSTATE_PATH_FAILURES;
