@@ -17,6 +17,7 @@
 #define IDLE_TIMEOUT_MS 120000u
 #define STREAMS_MAX 64u
 #define CONNS_MAX 8u
+#define CONNS_LEAVING_MAX 24u /* and those that end their last calls */
 #define WAITING_MAX 1024u
 
 int rpc_pool_new(struct base_env *env, struct rpc_dialer *dialer,
@@ -125,12 +126,25 @@ static void on_dialled(void *arg, int status, struct base_stream *stream,
     pool_host_dispatch(host);
 }
 
+/* One that leaves may have a blocking query for minutes: it takes no place of
+ * those that can be asked. */
+static bool has_place(const struct pool_host *host)
+{
+    const struct pool_conn *conn;
+    unsigned staying = 0;
+
+    TAILQ_FOREACH(conn, &host->conns, link)
+        staying += !conn->leaving;
+    return staying < CONNS_MAX &&
+           host->conn_count < CONNS_MAX + CONNS_LEAVING_MAX;
+}
+
 static void dial(struct pool_host *host)
 {
     struct rpc_target target = {host->dc, host->node, host->addr};
     int rv;
 
-    if (host->dial != NULL || host->conn_count >= CONNS_MAX)
+    if (host->dial != NULL || !has_place(host))
         return;
     rv = rpc_dialer_dial(host->pool->dialer, &target, RPC_PROTOCOL_MULTI,
                          host->pool->dial_timeout_ms, on_dialled, host,
@@ -209,6 +223,17 @@ void rpc_pool_forget(struct rpc_pool *pool, const char *dc, const char *node)
             if (conn->calls.count == 0)
                 pool_conn_leave(conn);
     }
+}
+
+void rpc_pool_renew(struct rpc_pool *pool, rpc_is_way_fn is_way, void *arg)
+{
+    struct pool_host *host;
+    struct pool_conn *conn;
+
+    LIST_FOREACH(host, &pool->hosts, link)
+        TAILQ_FOREACH(conn, &host->conns, link)
+            if (!conn->leaving && !is_way(arg, host->dc, &conn->to))
+                pool_conn_leave(conn);
 }
 
 static void end_calls(struct pool_queue *queue)

@@ -199,6 +199,7 @@ void pool_conn_new(struct pool_host *host, struct base_stream *stream)
 
     BASE_NEW(conn);
     conn->host = host;
+    conn->to = stream->peer;
     conn->next_id = 1;
     pool_queue_init(&conn->calls);
     base_timer_init(&conn->timer, host->pool->env, "rpc-close", on_close_timer,

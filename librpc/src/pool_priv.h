@@ -47,6 +47,7 @@ struct pool_conn {
     TAILQ_ENTRY(pool_conn) link;
     struct pool_host *host;
     struct rpc_mux *mux;
+    struct base_addr to; /* what was connected to: the server, or a gateway */
     uint32_t next_id;
     bool leaving; /* takes no more calls; closes when it has none */
     struct pool_queue calls;

@@ -73,6 +73,9 @@ void wanfed_peers_heard(struct wanfed_transport *transport, const char *key,
                         bool again);
 /** Those that wait to dial again do it now. */
 void wanfed_peers_retry(struct wanfed_transport *transport);
+/** Those with a connection through a gateway that is a way no more hang up. */
+void wanfed_peers_renew(struct wanfed_transport *transport,
+                        rpc_is_way_fn is_way, void *arg);
 void wanfed_peers_close(struct wanfed_transport *transport);
 
 /* ingest.c: what other datacenters send. */

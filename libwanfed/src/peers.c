@@ -141,6 +141,20 @@ void wanfed_peers_retry(struct wanfed_transport *transport)
     }
 }
 
+void wanfed_peers_renew(struct wanfed_transport *transport,
+                        rpc_is_way_fn is_way, void *arg)
+{
+    struct wanfed_peer *peer;
+    struct wanfed_peer *next;
+
+    HASH_ITER(hh, transport->peers, peer, next)
+    {
+        if (peer->state == WANFED_PEER_UP &&
+            !is_way(arg, peer->dc, &peer->stream->peer))
+            wanfed_peer_hang_up(peer);
+    }
+}
+
 void wanfed_peers_close(struct wanfed_transport *transport)
 {
     struct wanfed_peer *peer;

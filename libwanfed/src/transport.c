@@ -189,3 +189,9 @@ void wanfed_transport_retry(struct wanfed_transport *transport)
 {
     wanfed_peers_retry(transport);
 }
+
+void wanfed_transport_renew(struct wanfed_transport *transport,
+                            rpc_is_way_fn is_way, void *arg)
+{
+    wanfed_peers_renew(transport, is_way, arg);
+}

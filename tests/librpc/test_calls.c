@@ -607,6 +607,74 @@ START_TEST(forgetting_a_server_drops_its_idle_connection)
 }
 END_TEST
 
+static bool is_way(void *arg, const char *dc, const struct base_addr *to)
+{
+    const struct bed *bed = arg;
+
+    ck_assert_str_eq(dc, "dc1");
+    ck_assert(base_addr_equal(to, &bed->addr));
+    return false;
+}
+
+static bool is_any_way(void *arg, const char *dc, const struct base_addr *to)
+{
+    (void)arg;
+    (void)dc;
+    (void)to;
+    return true;
+}
+
+START_TEST(calls_go_a_new_way_while_old_ones_end_on_theirs)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
+    struct asked *held = bed_ask(bed, "Test.Hold", "h", 1, 5000);
+    struct asked *asked;
+
+    bed_await_held(bed, 1);
+    rpc_pool_renew(bed->pool, is_any_way, NULL);
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    ck_assert_uint_eq(bed->accepted, 1);
+    asked_free(asked);
+
+    rpc_pool_renew(bed->pool, is_way, bed);
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    ck_assert_uint_eq(bed->accepted, 2);
+    asked_free(asked);
+    rpc_call_reply(bed_take_held(bed), "late", 4);
+    ck_assert_int_eq(bed_await(bed, held), 0);
+    asked_free(held);
+    bed_free(bed);
+}
+END_TEST
+
+START_TEST(ways_that_change_often_leave_room_for_calls)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
+    struct asked *held[12];
+    struct asked *asked;
+    unsigned i;
+
+    for (i = 0; i < BASE_COUNT_OF(held); i++) {
+        held[i] = bed_ask(bed, "Test.Hold", "h", 1, 5000);
+        bed_await_held(bed, i + 1);
+        rpc_pool_renew(bed->pool, is_way, bed);
+    }
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    ck_assert_uint_eq(bed->accepted, BASE_COUNT_OF(held) + 1);
+    asked_free(asked);
+    for (i = 0; i < BASE_COUNT_OF(held); i++)
+        rpc_call_reply(bed_take_held(bed), "late", 4);
+    for (i = 0; i < BASE_COUNT_OF(held); i++) {
+        ck_assert_int_eq(bed_await(bed, held[i]), 0);
+        asked_free(held[i]);
+    }
+    bed_free(bed);
+}
+END_TEST
+
 START_TEST(a_server_nobody_uses_any_more_is_forgotten_and_found_again)
 {
     struct bed *bed = bed_new(&(struct bed_config){
@@ -895,6 +963,8 @@ Suite *calls_suite(void)
     tcase_add_test(conns, a_peer_that_falls_silent_ends_the_call);
     add_both(conns, servers_behind_one_address_do_not_share_a_connection);
     add_both(conns, forgetting_a_server_drops_its_idle_connection);
+    add_both(conns, calls_go_a_new_way_while_old_ones_end_on_theirs);
+    add_both(conns, ways_that_change_often_leave_room_for_calls);
     add_both(conns, a_server_nobody_uses_any_more_is_forgotten_and_found_again);
     add_both(conns, calls_beyond_the_queue_are_busy);
     add_both(conns, a_target_that_cannot_be_dialled_fails_the_call);

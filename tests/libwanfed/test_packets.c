@@ -252,6 +252,34 @@ START_TEST(a_retry_finds_it_at_once)
 }
 END_TEST
 
+static bool is_no_way(void *arg, const char *dc,
+                      const struct base_addr *through)
+{
+    unsigned *asked = arg;
+
+    ck_assert_str_eq(dc, "dc2");
+    ck_assert(base_addr_equal(through, &gateway->addr));
+    (*asked)++;
+    return false;
+}
+
+START_TEST(a_gateway_that_is_a_way_no_more_is_left)
+{
+    unsigned asked = 0;
+
+    fed_send(a, "b.dc2", "one");
+    fed_run_ms(&fed, 5000);
+    expect_sunk(b, "one");
+    ck_assert_uint_eq(gateway->accepted, 1);
+    wanfed_transport_renew(a->wan, is_no_way, &asked);
+    ck_assert_uint_eq(asked, 1);
+    ck_assert_int_eq(fed_send(a, "b.dc2", "two"), 0);
+    fed_run_ms(&fed, 200);
+    expect_sunk(b, "two");
+    ck_assert_uint_eq(gateway->accepted, 2);
+}
+END_TEST
+
 START_TEST(without_interest_nobody_dials)
 {
     unsigned accepted;
@@ -404,6 +432,7 @@ Suite *packets_suite(void)
                         (int)(sizeof(failures) / sizeof(failures[0])));
     tcase_add_test(tc, a_way_that_comes_back_is_found);
     tcase_add_test(tc, a_retry_finds_it_at_once);
+    tcase_add_test(tc, a_gateway_that_is_a_way_no_more_is_left);
     tcase_add_test(tc, without_interest_nobody_dials);
     tcase_add_test(tc, an_early_end_is_a_failure);
     tcase_add_test(tc, a_slow_peer_delays_nobody);

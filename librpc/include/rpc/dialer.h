@@ -34,6 +34,10 @@ struct rpc_gateway_ops {
                    int status);
 };
 
+/** Whether that gateway is still a way to dc; true for our own dc. */
+typedef bool (*rpc_is_way_fn)(void *arg, const char *dc,
+                              const struct base_addr *gateway);
+
 struct rpc_dialer_config {
     const char *datacenter;
     const char *domain;

@@ -39,5 +39,10 @@ int rpc_pool_call(struct rpc_pool *pool, const struct rpc_target *target,
                   void *arg, struct rpc_pending **out);
 /** Drops idle connections to that server, say when gossip saw it fail. */
 void rpc_pool_forget(struct rpc_pool *pool, const char *dc, const char *node);
+/** The ways to other datacenters have changed: a connection whose gateway is a
+ * way no more takes no further calls, and closes when its last one has ended.
+ * is_way is called before this returns, and must not call back into the
+ * pool. */
+void rpc_pool_renew(struct rpc_pool *pool, rpc_is_way_fn is_way, void *arg);
 
 #endif

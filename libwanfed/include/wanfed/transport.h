@@ -65,6 +65,11 @@ void wanfed_transport_attach(struct wanfed_transport *transport,
 
 /** Peers that are down are dialled now: routes have changed. */
 void wanfed_transport_retry(struct wanfed_transport *transport);
+/** Connections for packets whose gateway is a way no more are closed; the next
+ * packet dials anew. is_way is called before this returns, and must not call
+ * back into the transport. */
+void wanfed_transport_renew(struct wanfed_transport *transport,
+                            rpc_is_way_fn is_way, void *arg);
 
 /* What the server port accepted, already attached to this loop (given). */
 void wanfed_accept_packets(struct wanfed_transport *transport,
