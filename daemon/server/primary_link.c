@@ -17,6 +17,8 @@ struct fedstate_call {
     struct fedstate_call *prev, *next;
     struct rpc_pending *pending; /* by RPC */
     bool cancelled;              /* a proposal cannot be taken back */
+    struct base_buf list;        /* of a List: its request */
+    uint32_t list_timeout_ms;
     fedstate_list_fn on_list;
     fedstate_apply_fn on_apply;
     void *arg;
@@ -44,6 +46,7 @@ static void call_free(struct fedstate_call *call)
         call->link->calls = call->next;
     if (call->next)
         call->next->prev = call->prev;
+    base_buf_close(&call->list);
     base_free(call);
 }
 
@@ -104,37 +107,60 @@ static void on_list(void *arg, int status, const char *text, const void *body,
     base_pb_free(reply);
 }
 
-static int primary_list(void *ctx, const Fedstate__ListRequest *request,
-                        fedstate_list_fn done, void *arg,
-                        struct fedstate_call **out)
+/* 0, with call->pending anew; or an error, and it is as it was. */
+static int send_list(struct fedstate_call *call)
 {
-    struct primary_link *link = ctx;
-    struct server *server = link->server;
+    struct server *server = call->link->server;
     struct router_choice choice;
     struct rpc_target target;
-    struct rpc_request call_request = {.method = "FederationState.Replicate"};
-    struct base_buf body = BASE_BUF_INIT;
-    struct fedstate_call *call;
+    struct rpc_pending *pending;
+    const struct rpc_request request = {
+        .method = "FederationState.Replicate",
+        .body = base_buf_data(&call->list),
+        .body_len = base_buf_len(&call->list),
+        .timeout_ms = call->list_timeout_ms,
+    };
     int rv;
 
     if (!router_pick(server, server->config.primary_datacenter, &choice))
         return FEDSTATE_EPRIMARY;
     target = router_target(&choice);
-    base_pb_pack(request, &body);
-    call_request.body = base_buf_data(&body);
-    call_request.body_len = base_buf_len(&body);
-    call_request.timeout_ms = request->max_wait_ms + request->max_wait_ms / 16 +
-                              LIST_SLACK_MS;
-    call = call_new(link, arg);
+    rv = rpc_pool_call(server->calls, &target, &request, on_list, call,
+                       &pending);
+    if (rv == 0)
+        call->pending = pending;
+    return rv;
+}
+
+static int primary_list(void *ctx, const Fedstate__ListRequest *request,
+                        fedstate_list_fn done, void *arg,
+                        struct fedstate_call **out)
+{
+    struct fedstate_call *call = call_new(ctx, arg);
+    int rv;
+
+    base_pb_pack(request, &call->list);
+    call->list_timeout_ms = request->max_wait_ms + request->max_wait_ms / 16 +
+                            LIST_SLACK_MS;
     call->on_list = done;
-    rv = rpc_pool_call(server->calls, &target, &call_request, on_list, call,
-                       &call->pending);
-    base_buf_close(&body);
+    rv = send_list(call);
     if (rv != 0)
         call_free(call);
     else
         *out = call;
     return rv;
+}
+
+void primary_link_renew(struct primary_link *link)
+{
+    struct fedstate_call *call;
+
+    for (call = link->calls; call; call = call->next) {
+        struct rpc_pending *old = call->pending;
+
+        if (call->on_list && send_list(call) == 0)
+            rpc_pending_cancel(old);
+    }
 }
 
 static void on_applied_there(void *arg, int status, const char *text,

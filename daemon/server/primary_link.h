@@ -19,6 +19,9 @@ struct primary_link {
 void primary_link_init(struct primary_link *link, struct server *server);
 /** Cancels what is under way. */
 void primary_link_close(struct primary_link *link);
+/** A List that waits is asked again: else it stays for minutes on a connection
+ * by the old way, and for long if that way is a void by now. */
+void primary_link_renew(struct primary_link *link);
 struct fedstate_primary primary_link_primary(struct primary_link *link);
 struct fedstate_local primary_link_local(struct primary_link *link);
 

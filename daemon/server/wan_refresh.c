@@ -6,7 +6,9 @@
  * federation states name the datacenters, so that servers that restarted
  * together, and remember no member, find the others again (F5); and while a
  * datacenter that has gateways shows no server alive, it is tried again now and
- * then.
+ * then. Connections that stand leave gateways that are no way any more: a
+ * secondary's first ones go straight to the primary's, past its own
+ * (federation.md section 1).
  */
 #include <strings.h>
 
@@ -56,12 +58,27 @@ static void plan(struct server *server, uint32_t ms)
                         ms + base_env_random_below(server->env, JITTER_MS));
 }
 
+/* Not at once: our gateways hear of a change when we do, and until they know
+ * their way the old connections are better than none. */
+static void renew(struct server *server)
+{
+    const struct fedstate_routes *routes =
+        fedstate_locator_routes(server->locator);
+    struct wan_ways ways = {server->config.datacenter, routes};
+
+    rpc_pool_renew(server->calls, wan_side_is_way, &ways);
+    primary_link_renew(&server->leader.link);
+    wan_side_renew(server->wan_side, routes);
+}
+
 static void on_timer(void *arg)
 {
     struct server *server = arg;
 
-    if (server->refresh_all)
+    if (server->refresh_all) {
+        renew(server);
         router_datacenters(server, refresh, server);
+    }
     server->refresh_all = false;
     refresh_lonely(server);
     plan(server, LONELY_MS);

@@ -4,6 +4,8 @@
  */
 #include "server/wan_side.h"
 
+#include <strings.h>
+
 #include "base/alloc.h"
 #include "gossip/net_transport.h"
 #include "server/internal.h"
@@ -13,6 +15,7 @@
 struct wan_side {
     struct base_env *main;
     struct base_env *gossip;
+    const char *datacenter;
     struct mailbox mail;
     struct gossip_net_transport *net;
     struct rpc_dialer *dialer;       /* NULL without federation */
@@ -51,6 +54,25 @@ static void routes_drop(struct mail *mail)
     base_free(letter);
 }
 
+/* A secondary's first contact goes straight to the primary's gateways, and must
+ * not stay there once its own ones lead (federation.md section 1). While there
+ * is no way at all, what stands is all there is. */
+bool wan_side_is_way(void *arg, const char *dc,
+                     const struct base_addr *gateway)
+{
+    const struct wan_ways *ways = arg;
+    const struct base_addr *candidates;
+    size_t count, i;
+
+    if (strcasecmp(dc, ways->datacenter) == 0)
+        return true;
+    candidates = fedstate_routes_for(ways->routes, dc, &count);
+    for (i = 0; i < count; i++)
+        if (base_addr_equal(&candidates[i], gateway))
+            return true;
+    return count == 0;
+}
+
 static void routes_deliver(struct mail *mail)
 {
     struct routes_letter *letter = (struct routes_letter *)mail;
@@ -62,7 +84,21 @@ static void routes_deliver(struct mail *mail)
     base_free(letter);
 }
 
-void wan_side_routes(struct wan_side *side, const struct fedstate_routes *routes)
+static void renew_deliver(struct mail *mail)
+{
+    struct routes_letter *letter = (struct routes_letter *)mail;
+    struct wan_ways ways = {letter->side->datacenter, letter->routes};
+
+    mail_end(mail);
+    if (letter->side->wanfed)
+        wanfed_transport_renew(letter->side->wanfed, wan_side_is_way, &ways);
+    fedstate_routes_free(letter->routes);
+    base_free(letter);
+}
+
+static void send_routes(struct wan_side *side,
+                        const struct fedstate_routes *routes,
+                        void (*deliver)(struct mail *mail))
 {
     struct routes_letter *letter;
 
@@ -70,11 +106,21 @@ void wan_side_routes(struct wan_side *side, const struct fedstate_routes *routes
     letter->side = side;
     letter->routes = fedstate_routes_dup(routes);
     mail_open(&side->mail, &letter->mail, routes_drop);
-    if (mail_send(&letter->mail, side->gossip, routes_deliver) != 0) {
+    if (mail_send(&letter->mail, side->gossip, deliver) != 0) {
         /* 65,536 letters wait: the gossip loop is beyond help by this one. */
         mail_end(&letter->mail);
         routes_drop(&letter->mail);
     }
+}
+
+void wan_side_routes(struct wan_side *side, const struct fedstate_routes *routes)
+{
+    send_routes(side, routes, routes_deliver);
+}
+
+void wan_side_renew(struct wan_side *side, const struct fedstate_routes *routes)
+{
+    send_routes(side, routes, renew_deliver);
 }
 
 /* ---- accepted connections, main loop to gossip loop ----------------------- */
@@ -188,6 +234,7 @@ int wan_side_new(struct server *server, struct wan_side **out)
     BASE_NEW(side);
     side->main = server->env;
     side->gossip = server->config.gossip.env;
+    side->datacenter = server->config.datacenter;
     mailbox_init(&side->mail);
     side->picker = fedstate_picker_new(side->gossip);
     at.port = server->config.serf_wan_port;

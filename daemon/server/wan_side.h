@@ -9,6 +9,7 @@
 
 #include "fedstate/locator.h"
 #include "gossip/transport.h"
+#include "rpc/dialer.h"
 #include "rpc/protocol.h"
 #include "rpc/secure.h"
 
@@ -24,11 +25,23 @@ void wan_side_attach(struct wan_side *side, struct gossip_memberlist *memberlist
 /** Main loop: new routes for the gossip loop's picker. */
 void wan_side_routes(struct wan_side *side,
                      const struct fedstate_routes *routes);
+/** Main loop: connections of the gossip loop leave gateways that are no way by
+ * these routes. */
+void wan_side_renew(struct wan_side *side,
+                    const struct fedstate_routes *routes);
 /** Main loop, for rpc_listener_handle(): arg is the side. */
 void wan_side_accept_packets(void *arg, struct base_stream *stream,
                              const struct rpc_peer *peer);
 void wan_side_accept_stream(void *arg, struct base_stream *stream,
                             const struct rpc_peer *peer);
+
+/** For rpc_is_way_fn; arg is a struct wan_ways. */
+struct wan_ways {
+    const char *datacenter; /* our own */
+    const struct fedstate_routes *routes;
+};
+bool wan_side_is_way(void *arg, const char *dc,
+                     const struct base_addr *gateway);
 
 /** rpc_gateway_ops on a picker, for both loops' diallers. */
 extern const struct rpc_gateway_ops wan_side_gateway_ops;
