@@ -1,132 +1,147 @@
-"""Three datacenters in network namespaces of their own.
-
-    isth-dc1 10.1.0.1-3 ── 10.1.0.10 isth-gw1 198.18.0.10 ─┐
-    isth-dc2 10.2.0.1   ── 10.2.0.10 isth-gw2 198.18.0.20 ─┼─ isth-wan (a bridge)
-    isth-dc3 10.3.0.1   ── 10.3.0.10 isth-gw3 198.18.0.30 ─┘
-
-A datacenter's hosts have a route to their own network and to the gateways' WAN
-network (a secondary's first contact is a gateway of the primary), and to
-nothing else: no host of one datacenter can reach one of another.
+"""Hosts, switches and cables out of network namespaces, with iproute2. A name
+belongs to this process: what a dead one left behind is taken away first.
 """
+import contextlib
 import ctypes
+import http.client
 import os
+import re
 import socket
 import subprocess
 import sys
-import threading
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../demo"))
-from federation import Failure, Place  # noqa: E402
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "demo"))
+
+from federation import HTTP, Place  # noqa: E402
 
 CLONE_NEWNET = 0x40000000
-LIBC = ctypes.CDLL(None, use_errno=True)
+ESTABLISHED = "01"  # in /proc/net/tcp
+PREFIX = "isthmus"
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class NoNamespaces(Exception):
+    """The kernel does not let us."""
 
 
 def ip(*words):
     done = subprocess.run(["ip", *words], capture_output=True, text=True)
     if done.returncode != 0:
-        raise Failure(f"ip {' '.join(words)}: {done.stderr.strip()}")
+        raise NoNamespaces(f"ip {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
 
 
-def inside(namespace, work):
-    """What work() returns when it runs in a namespace; sockets that it makes
-    stay there."""
-    result = {}
+def _setns(handle):
+    if _libc.setns(handle, CLONE_NEWNET) != 0:
+        error = ctypes.get_errno()
+        raise NoNamespaces(f"setns: {os.strerror(error)}")
 
-    def run():
+
+@contextlib.contextmanager
+def inside(namespace):
+    """This thread's new sockets are of that namespace."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    try:
+        _setns(there)
         try:
-            with open(f"/run/netns/{namespace}") as file:
-                if LIBC.setns(file.fileno(), CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), "setns")
-            result["value"] = work()
-        except BaseException as error:  # carried to the caller's thread
-            result["error"] = error
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if "error" in result:
-        raise result["error"]
-    return result["value"]
+            yield
+        finally:
+            _setns(home)
+    finally:
+        os.close(there)
+        os.close(home)
 
 
-class NamespacePlace(Place):
-    """A node whose commands and requests run in a namespace."""
+class HostPlace(Place):
+    """A host of its own: processes and questions run in its namespace."""
 
     def __init__(self, namespace, lan, wan=None):
         super().__init__(lan, wan, ["ip", "netns", "exec", namespace])
         self.namespace = namespace
 
-    def http(self, *args, **kwargs):
-        return inside(self.namespace, lambda: super(
-            NamespacePlace, self).http(*args, **kwargs))
+    def connect(self, address, timeout=10):
+        """A TCP connection from this host."""
+        with inside(self.namespace):
+            return socket.create_connection(address, timeout)
 
-    def can_reach(self, address, port):
-        def attempt():
-            with socket.socket() as probe:
-                probe.settimeout(2)
-                return probe.connect_ex((address, port)) == 0
-        return inside(self.namespace, attempt)
+    def http(self, method, path, body=None, port=HTTP, timeout=10):
+        connection = http.client.HTTPConnection(self.lan, port,
+                                                timeout=timeout)
+        connection.sock = self.connect((self.lan, port), timeout)
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def peers(self):
+        """Whom this host has TCP connections with, in both directions."""
+        with inside(self.namespace), \
+                open("/proc/thread-self/net/tcp") as file:
+            rows = [line.split() for line in file.readlines()[1:]]
+        return {socket.inet_ntoa(bytes.fromhex(row[2][:8])[::-1])
+                for row in rows if row[3] == ESTABLISHED}
+
+    def route(self, verb, *words):
+        ip("-n", self.namespace, "route", verb, *words)
+
+    def forward(self, on):
+        with inside(self.namespace), \
+                open("/proc/sys/net/ipv4/ip_forward", "w") as file:
+            file.write("1" if on else "0")
 
 
 class Network:
-    """Makes the namespaces; remove() takes away all that was made."""
+    """Makes namespaces; close() takes all of them away."""
 
-    def __init__(self, servers):
-        self.servers = servers  # {"dc1": 3, ...}
-        self.namespaces = []
+    def __init__(self):
+        self._made = []
+        self._cables = 0
+        self._sweep()
 
-    def make(self):
-        self._namespace("isth-wan")
-        ip("-n", "isth-wan", "link", "add", "br0", "type", "bridge")
-        ip("-n", "isth-wan", "link", "set", "br0", "up")
-        for number, dc in enumerate(self.servers, 1):
-            self._datacenter(number, dc)
-        for number in range(1, len(self.servers) + 1):
-            for other in range(1, len(self.servers) + 1):
-                if other != number:  # the way back to who dialled a gateway
-                    ip("-n", f"isth-gw{number}", "route", "add",
-                       f"10.{other}.0.0/24", "via", f"198.18.0.{other}0")
+    def _sweep(self):
+        """What others left that are dead."""
+        for line in ip("netns", "list").splitlines():
+            found = re.match(rf"({PREFIX}(\d+)-\S+)", line)
+            if found and not os.path.exists(f"/proc/{found[2]}"):
+                ip("netns", "del", found[1])
 
     def _namespace(self, name):
+        name = f"{PREFIX}{os.getpid()}-{name}"
         ip("netns", "add", name)
-        self.namespaces.append(name)
+        self._made.append(name)
         ip("-n", name, "link", "set", "lo", "up")
+        return name
 
-    def _cable(self, one, one_end, other, other_end):
-        ip("link", "add", one_end, "netns", one, "type", "veth",
-           "peer", "name", other_end, "netns", other)
-        ip("-n", one, "link", "set", one_end, "up")
-        ip("-n", other, "link", "set", other_end, "up")
+    def switch(self, name):
+        namespace = self._namespace(name)
+        ip("-n", namespace, "link", "add", "switch", "type", "bridge")
+        ip("-n", namespace, "link", "set", "switch", "up")
+        return namespace
 
-    def _datacenter(self, number, dc):
-        inner, gateway = f"isth-{dc}", f"isth-gw{number}"
-        self._namespace(inner)
-        self._namespace(gateway)
-        self._cable(inner, "lan", gateway, "lan")
-        self._cable(gateway, "wan", "isth-wan", f"gw{number}")
-        ip("-n", "isth-wan", "link", "set", f"gw{number}", "master", "br0")
-        for host in range(1, self.servers[dc] + 1):
-            ip("-n", inner, "addr", "add", f"10.{number}.0.{host}/24",
-               "dev", "lan")
-        for host in (10, 20):  # the second for a gateway that replaces it
-            ip("-n", gateway, "addr", "add", f"10.{number}.0.{host}/24",
-               "dev", "lan")
-            ip("-n", gateway, "addr", "add",
-               f"198.18.0.{number}{host // 10 - 1}/24", "dev", "wan")
-        ip("-n", inner, "route", "add", "198.18.0.0/24",
-           "via", f"10.{number}.0.10")
-        ip("netns", "exec", gateway, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+    def _plug(self, host, interface, address, switch):
+        self._cables += 1
+        port = f"port{self._cables}"
+        ip("link", "add", interface, "netns", host, "type", "veth",
+           "peer", "name", port, "netns", switch)
+        ip("-n", switch, "link", "set", port, "master", "switch", "up")
+        ip("-n", host, "address", "add", f"{address}/24", "dev", interface)
+        ip("-n", host, "link", "set", interface, "up")
 
-    def places(self):
-        return {dc: {"servers": [NamespacePlace(f"isth-{dc}",
-                                                f"10.{number}.0.{host}")
-                                 for host in range(1, self.servers[dc] + 1)],
-                     "gateway": NamespacePlace(f"isth-gw{number}",
-                                               f"10.{number}.0.10",
-                                               f"198.18.0.{number}0")}
-                for number, dc in enumerate(self.servers, 1)}
+    def host(self, name, lan, lan_switch, wan=None, wan_switch=None):
+        """A host on its datacenter's network; with wan, on the common one
+        too."""
+        namespace = self._namespace(name)
+        self._plug(namespace, "lan", lan, lan_switch)
+        if wan:
+            self._plug(namespace, "wan", wan, wan_switch)
+        return HostPlace(namespace, lan, wan)
 
-    def remove(self):
-        for name in reversed(self.namespaces):
-            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+    def close(self):
+        for name in reversed(self._made):
+            subprocess.run(["ip", "netns", "del", name], check=False)
+        self._made.clear()
