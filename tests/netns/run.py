@@ -145,9 +145,9 @@ def main():
     except NoNamespaces as why:
         print("netns: this kernel or container does not let us make network "
               f"namespaces: {why}", file=sys.stderr)
-    except Failure as failure:
-        print(f"netns failed: {failure}\nlogs: {federation.folder}",
-              file=sys.stderr)
+    except (Failure, OSError) as failure:
+        logs = f"\nlogs: {federation.folder}" if federation else ""
+        print(f"netns failed: {failure}{logs}", file=sys.stderr)
     finally:
         if federation:
             federation.stop()
