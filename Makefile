@@ -209,7 +209,7 @@ mutants: deps ## plant one bug a patch of tests/mutants; a named test must catch
 TIME_S ?= 60
 fuzz: ## fuzz every decoder, TIME_S=60 seconds each: T=packet for one
 	@sh tests/deps.sh $(DEPS) clang llvm libclang-rt-14-dev
-	@sh tests/fuzz/run.sh build/fuzz $(TIME_S) $(T)
+	@MAKE="$(MAKE)" sh tests/fuzz/run.sh $(B)/fuzz $(TIME_S) $(T)
 
 # ---- the rest -------------------------------------------------------------
 DEPS := gcc make pkg-config libc6-dev libevent-dev libssl-dev libprotobuf-c-dev \

@@ -1,7 +1,7 @@
 /*
  * What the fuzz targets share. Each states one property and stops the process
- * where it does not hold. The line "covers:" at the top of a target names the
- * files whose lines run.sh counts.
+ * where it does not hold. The lines "needs:" and "covers:" at the top of a
+ * target tell run.sh what to link, and which files' lines to count.
  */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H

@@ -2,6 +2,7 @@
  * LZW.
  * Property: what expands, compresses and expands to itself; in pieces as at
  * once; and never past its limit.
+ * needs: gossip base
  * covers: libgossip/src/memberlist/lzw_decode.c
  * covers: libgossip/src/memberlist/lzw_encode.c
  */

@@ -3,6 +3,7 @@
  * done to the block.
  * Property: what was sealed opens to itself, in one piece and in chunks; what
  * was altered, or was never sealed, does not open.
+ * needs: gossip base
  * covers: libgossip/src/memberlist/crypt.c
  * covers: libgossip/src/memberlist/crypt_chunks.c
  * covers: libgossip/src/memberlist/chunks.c

@@ -2,6 +2,7 @@
  * The maps of memberlist's messages. The first byte chooses the type.
  * Property: what decodes, encodes; and that decodes to an equal message. What
  * the scanner takes for whole, and nothing else, the decoder finds whole.
+ * needs: gossip base
  * covers: libgossip/src/memberlist/codec_read.c
  * covers: libgossip/src/memberlist/codec_scan.c
  * covers: libgossip/src/memberlist/codec_struct.c

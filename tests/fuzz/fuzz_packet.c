@@ -3,6 +3,7 @@
  * to and what the packet is wrapped in, so that the fuzzer also gets behind
  * checksums and encryption, which it could not guess.
  * Property: the node stays a healthy member, and answers a ping.
+ * needs: gossip base
  * covers: libgossip/src/memberlist/packet_in.c
  * covers: libgossip/src/memberlist/serve.c
  * covers: libgossip/src/memberlist/facts.c

@@ -3,6 +3,7 @@
  * text.
  * Property: an answer within the budget, the same the second time; an
  * expression that is fine on one text is fine on another.
+ * needs: gossip base
  * covers: libgossip/src/serf/regex.c
  * covers: libgossip/src/serf/regex_parse.c
  */

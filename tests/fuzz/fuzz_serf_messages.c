@@ -1,6 +1,7 @@
 /*
  * serf's messages and payloads. The first byte chooses which.
  * Property: what decodes, encodes; and that decodes to an equal message.
+ * needs: gossip base
  * covers: libgossip/src/serf/messages.c
  * covers: libgossip/src/serf/message_internal.c
  * covers: libgossip/src/serf/coordinate_wire.c

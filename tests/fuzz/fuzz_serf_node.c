@@ -3,6 +3,7 @@
  * each a byte that says what it is, two bytes of length, and the bytes: a
  * gossiped user message or the body of a push/pull.
  * Property: the node stays a healthy member, and its own state can be merged.
+ * needs: gossip base
  * covers: libgossip/src/serf/push_pull.c
  */
 #include "fuzz.h"

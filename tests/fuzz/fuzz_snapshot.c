@@ -2,6 +2,7 @@
  * The lines of a snapshot file.
  * Property: what was read is written, and reads again to the same, with no bad
  * line in it. The whole part never is longer than the text.
+ * needs: gossip base
  * covers: libgossip/src/serf/snapshot_lines.c
  */
 #include "fuzz.h"

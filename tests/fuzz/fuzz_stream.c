@@ -3,6 +3,7 @@
  * setting and wrapping, the second the size of the pieces.
  * Property: in pieces and at once, the same comes out; and a member that is
  * handed on encodes and decodes to itself.
+ * needs: gossip base
  * covers: libgossip/src/memberlist/reader.c
  * covers: libgossip/src/memberlist/reader_source.c
  */

@@ -2,6 +2,7 @@
  * Tags from a node's meta.
  * Property: what decodes is sorted and unique, encodes if it is small enough,
  * and decodes again to the same.
+ * needs: gossip base
  * covers: libgossip/src/serf/tags.c
  */
 #include "fuzz.h"

@@ -4,6 +4,11 @@
 # ASan and UBSan, starts from the seeds and from what earlier runs found, and
 # ends with the share of its decoder's lines that were reached. A target that
 # finds a fault leaves the input in BUILD_FOLDER and ends the run with 1.
+#
+# The comment at the top of a target says what it is built from, a line each:
+#   needs: rpc base       what it links, the upper first; "daemon" is one too
+#   covers: librpc/...    a file whose lines count
+# Seeds are written by seeds_<library>.py FOLDER, into FOLDER/<target>/.
 set -e
 build=$1
 seconds=$2
@@ -18,39 +23,76 @@ for tool in clang llvm-profdata llvm-cov; do
 done
 san="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 cov="-fprofile-instr-generate -fcoverage-mapping"
-libs="$build/lib/libgossip.a $build/lib/libbase.a"
-${MAKE:-make} --no-print-directory CC=clang B="$build" OPT=-O1 \
-    CFLAGS="-fsanitize=fuzzer-no-link $san $cov" $libs
-python3 $here/seeds.py "$build/seeds"
 ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=1
 export ASAN_OPTIONS
+for seeds in $here/seeds_*.py; do
+    python3 -B "$seeds" "$build/seeds"
+done
+
+# The words after "name:" in the comment at the top of a target.
+header() {
+    sed -n "s/^ \* $2: //p" $here/fuzz_$1.c
+}
+
+# What a target is linked with, and what it may include: its libraries'
+# src/ too, for a decoder is seldom public.
+archives() {
+    for library in $(header $1 needs); do
+        case $library in
+        daemon) echo "$build/lib/daemon.a" ;;
+        *) echo "$build/lib/lib$library.a" ;;
+        esac
+    done
+}
+
+includes() {
+    for library in $(header $1 needs); do
+        case $library in
+        daemon) echo "-Idaemon" ;;
+        *) echo "-Ilib$library/include -Ilib$library/src" ;;
+        esac
+        echo "-I$build/gen/$library"
+    done
+}
+
+build_target() {
+    ${MAKE:-make} -s --no-print-directory CC=clang B="$build" OPT=-O1 \
+        CFLAGS="-fsanitize=fuzzer-no-link $san $cov" $(archives $1) &&
+        clang -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -Werror \
+            -fsanitize=fuzzer $san $cov $(includes $1) -I$here \
+            -o "$build/fuzz_$1" $here/fuzz_$1.c $(archives $1) \
+            -levent -levent_pthreads -lssl -lcrypto -lprotobuf-c -lsqlite3 \
+            -lmsgpackc -ljansson -lresolv -lm -pthread
+}
+
+# No profile while it fuzzes: only the corpus is measured.
+fuzz_target() {
+    mkdir -p "$build/corpus/$1" "$build/seeds/$1"
+    LLVM_PROFILE_FILE=/dev/null "$build/fuzz_$1" -max_total_time="$seconds" \
+        -max_len=16384 -rss_limit_mb=4096 -timeout=20 -print_final_stats=1 \
+        -artifact_prefix="$build/$1-" "$build/corpus/$1" "$build/seeds/$1" \
+        >"$build/$1.log" 2>&1
+}
+
+lines_reached() {
+    LLVM_PROFILE_FILE=$build/$1.profraw "$build/fuzz_$1" -runs=0 \
+        "$build/corpus/$1" "$build/seeds/$1" >/dev/null 2>&1
+    llvm-profdata merge -o "$build/$1.profdata" "$build/$1.profraw"
+    llvm-cov report "$build/fuzz_$1" -instr-profile="$build/$1.profdata" \
+        $(header $1 covers) 2>/dev/null | awk '$1 == "TOTAL" { print $10 }'
+}
+
 status=0
 for target; do
-    binary=$build/fuzz_$target
-    corpus=$build/corpus/$target
-    mkdir -p "$corpus" "$build/seeds/$target"
-    clang -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -Werror \
-        -fsanitize=fuzzer $san $cov -Ilibbase/include -Ilibgossip/include \
-        -Ilibgossip/src -I$here -o "$binary" $here/fuzz_$target.c $libs \
-        -levent -levent_pthreads -lcrypto -lmsgpackc -lprotobuf-c -ljansson \
-        -lresolv -lm -pthread
-    # No profile while it fuzzes: only the corpus is measured.
-    LLVM_PROFILE_FILE=/dev/null "$binary" -max_total_time="$seconds" \
-        -max_len=16384 -rss_limit_mb=4096 -timeout=20 -print_final_stats=1 \
-        -artifact_prefix="$build/$target-" "$corpus" "$build/seeds/$target" \
-        >"$build/$target.log" 2>&1 || {
+    build_target $target
+    fuzz_target $target || {
         echo "fuzz: $target FAILED, see $build/$target.log" >&2
         tail -n 30 "$build/$target.log" >&2
         status=1
         continue
     }
-    LLVM_PROFILE_FILE=$build/$target.profraw "$binary" -runs=0 \
-        "$corpus" "$build/seeds/$target" >/dev/null 2>&1
-    llvm-profdata merge -o "$build/$target.profdata" "$build/$target.profraw"
-    files=$(sed -n 's/^ \* covers: //p' $here/fuzz_$target.c)
     runs=$(sed -n 's/stat::number_of_executed_units: *//p' "$build/$target.log")
-    share=$(llvm-cov report "$binary" -instr-profile="$build/$target.profdata" \
-        $files 2>/dev/null | awk '$1 == "TOTAL" { print $10 }')
+    share=$(lines_reached $target)
     echo "fuzz: $target: ${seconds}s, $runs inputs, no fault, lines reached: $share"
     case $share in
     9[0-9].* | 100.*) ;;

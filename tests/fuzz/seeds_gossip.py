@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz targets: seeds.py FOLDER.
+"""Writes the seeds of libgossip's fuzz targets: seeds_gossip.py FOLDER.
 
 They are the golden vectors of tests/libgossip/data, each with the bytes before
 it by which a target chooses its setting. One folder a target.
