@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "agent/config_keys.h"
+#include "agent/config_acl.h"
 #include "base/alloc.h"
 
 void config_init(struct config *config)
@@ -69,6 +69,8 @@ static void close_value(struct config *config, const struct config_key *key)
         close_list(field);
     } else if (key->type == CONFIG_MAP) {
         close_map(field);
+    } else if (key->type == CONFIG_GRANTS) {
+        config_close_grants(field);
     }
 }
 

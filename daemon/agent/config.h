@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "acl/acl.h"
 #include "base/addr.h"
 #include "base/log.h"
 
@@ -56,6 +57,29 @@ struct config_retry {
     struct config_list targets; /* [name "/"] host [":" port] */
     uint32_t interval_ms;       /* between attempts; 30,000 */
     uint32_t max;               /* attempts; 0: for ever */
+};
+
+/** One of acl.grants. What it does not name has the default policy. */
+struct config_grant {
+    char *secret_id;
+    bool named[ACL_RESOURCE_COUNT];
+    struct acl_rules rules;
+};
+
+struct config_grants {
+    struct config_grant *items;
+    size_t count;
+};
+
+/** Access control; tokens are secrets, NULL when not set. */
+struct config_acl {
+    bool enabled;
+    char *default_policy;    /* "allow" or "deny"; NULL: allow */
+    char *management_token;  /* may do everything */
+    char *default_token;     /* of requests that bring none */
+    char *agent_token;       /* of the agent's own calls */
+    char *replication_token; /* of calls to the primary datacenter */
+    struct config_grants grants;
 };
 
 struct config_origins; /* which file or flag gave each key */
@@ -114,6 +138,8 @@ struct config {
     bool skip_leave_on_interrupt; /* completed: server unless set */
     bool rejoin_after_leave;
 
+    struct config_acl acl;
+
     uint32_t raft_multiplier;          /* performance.raft_multiplier, 1..10 */
     uint32_t check_update_interval_ms; /* 300,000 */
     uint32_t rpc_handshake_timeout_ms; /* limits.*: 5,000 */
@@ -125,7 +151,7 @@ struct config {
 
 /** Everything at its default. */
 void config_init(struct config *config);
-/** Frees what it owns; the gossip key is overwritten first. */
+/** Frees what it owns; secrets are overwritten first. */
 void config_close(struct config *config);
 
 /** Reads one file, or every *.json of a folder in the order of their names (not
@@ -159,6 +185,10 @@ int config_check_tls(const struct config *config, char **why);
 /** Makes data_dir (0700) if it is not there, and writes a file in it to see.
  * BASE_EACCESS, BASE_ENOSPC, BASE_EIO. */
 int config_prepare_data_dir(const struct config *config, char **why);
+
+/** Who may do what; NULL with acl.enabled off. Call it checked. The caller's
+ * (acl_free). */
+struct acl *config_acl(const struct config *config);
 
 /** A secondary takes part in a federation whose primary is another dc. */
 bool config_is_secondary(const struct config *config);

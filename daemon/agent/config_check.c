@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "agent/config.h"
+#include "agent/config_acl.h"
 #include "agent/config_names.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -256,12 +256,21 @@ static int check_primary_gateways(const struct config *config, char **why)
     return 0;
 }
 
+static int check_acl(const struct config *config, char **why)
+{
+    const char *key, *fault;
+
+    if (config_check_acl(config, &key, &fault) == 0)
+        return 0;
+    return refuse(config, why, key, "%s", fault);
+}
+
 int config_check(const struct config *config, char **why)
 {
     static int (*const rules[])(const struct config *, char **) = {
         check_names,      check_bootstrap,        check_addresses,
         check_joins,      check_encrypt,          check_tls_keys,
-        check_federation, check_primary_gateways,
+        check_federation, check_primary_gateways, check_acl,
     };
     size_t i;
 

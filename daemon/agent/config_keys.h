@@ -17,7 +17,8 @@ enum config_type {
     CONFIG_IP,
     CONFIG_LEVEL,
     CONFIG_LIST, /* of texts */
-    CONFIG_MAP   /* from text to text */
+    CONFIG_MAP,  /* from text to text */
+    CONFIG_GRANTS /* acl.grants: files only */
 };
 
 struct config_key {
@@ -61,6 +62,9 @@ const char *config_type_words(enum config_type type);
  * BASE_EPARSE for another form or a negative or absurd length. */
 int config_parse_duration(const char *text, int64_t *out_ms);
 
+/** That the key was given, and by which file or flag. */
+void config_remember(struct config *config, const struct config_key *key,
+                     const char *origin);
 struct config_origins *config_origins_new(void);
 void config_origins_free(struct config_origins *origins);
 

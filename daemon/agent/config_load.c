@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/config_keys.h"
+#include "agent/config_acl.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/error.h"
@@ -99,6 +99,10 @@ static int apply_value(struct config *config, const struct config_key *key,
         return apply_list(config, key, file, value, why);
     case CONFIG_MAP:
         return apply_map(config, key, file, value, why);
+    case CONFIG_GRANTS:
+        if (!json_is_array(value))
+            return refuse_type(key, file, value, why);
+        return config_add_grants(config, key, file, value, why);
     case CONFIG_BOOL:
         if (!json_is_boolean(value))
             return refuse_type(key, file, value, why);

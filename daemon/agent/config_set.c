@@ -51,7 +51,7 @@ static char **origin_slot(const struct config *config, const char *path)
     return &config->origins->of[key - config_key_at(0)];
 }
 
-static void remember(struct config *config, const struct config_key *key,
+void config_remember(struct config *config, const struct config_key *key,
                      const char *origin)
 {
     char **slot = origin_slot(config, key->path);
@@ -95,6 +95,7 @@ const char *config_type_words(enum config_type type)
         [CONFIG_LEVEL] = "a level: trace, debug, info, warn or error",
         [CONFIG_LIST] = "a list of strings",
         [CONFIG_MAP] = "an object of strings",
+        [CONFIG_GRANTS] = "a list of objects",
     };
 
     return words[type];
@@ -237,7 +238,7 @@ int config_set_text(struct config *config, const struct config_key *key,
         break;
     }
     if (rv == 0)
-        remember(config, key, origin);
+        config_remember(config, key, origin);
     return rv;
 }
 
@@ -245,7 +246,7 @@ int config_set_bool(struct config *config, const struct config_key *key,
                     const char *origin, bool value)
 {
     *(bool *)((char *)config + key->offset) = value;
-    remember(config, key, origin);
+    config_remember(config, key, origin);
     return 0;
 }
 
@@ -265,7 +266,7 @@ int config_set_int(struct config *config, const struct config_key *key,
         *(uint16_t *)field = (uint16_t)(value < 0 ? 0 : value);
     else
         *(uint32_t *)field = (uint32_t)value;
-    remember(config, key, origin);
+    config_remember(config, key, origin);
     return 0;
 }
 
@@ -275,7 +276,7 @@ int config_set_pair(struct config *config, const struct config_key *key,
     struct config_map *map = (void *)((char *)config + key->offset);
     size_t i;
 
-    remember(config, key, origin);
+    config_remember(config, key, origin);
     for (i = 0; i < map->count; i++) {
         if (strcmp(map->pairs[i].key, name) == 0) {
             base_free(map->pairs[i].value);

@@ -1,6 +1,7 @@
 /* The daemon's tests: configuration, command line, server, HTTP, gateway. */
 #include "suite.h"
 
+Suite *acl_suite(void);
 Suite *args_suite(void);
 Suite *birth_suite(void);
 Suite *catalog_suite(void);
@@ -46,7 +47,7 @@ int main(void)
 {
     /* clang-format off */
     static Suite *(*const suites[])(void) = {
-        args_suite,
+        acl_suite, args_suite,
         birth_suite,
         catalog_suite,
         certificates_suite,
