@@ -2,13 +2,14 @@
 #include "suite.h"
 
 Suite *core_suite(void);
+Suite *linear_suite(void);
 Suite *node_suite(void);
 Suite *storage_sqlite_suite(void);
 Suite *transport_stream_suite(void);
 
 int main(void)
 {
-    Suite *(*const suites[])(void) = {core_suite, node_suite,
+    Suite *(*const suites[])(void) = {core_suite, linear_suite, node_suite,
                                            storage_sqlite_suite,
                                            transport_stream_suite};
 
