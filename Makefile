@@ -192,9 +192,13 @@ sim_args = $(if $(SEED),-seed $(SEED),$(or $(SIM_ARGS),-seeds $(lastword $(subst
 sim: $(SIMS) ## deterministic simulations: SEED=n replays one, SIM_ARGS='-seeds 10000'
 	@$(foreach s,$(SIM_SEEDS),$(B)/sim/$(firstword $(subst :, ,$(s)))_sim $(call sim_args,$(s)) &&) true
 
-# ---- benchmarks: tests/bench/NAME_bench.c is build/bin/NAME-bench ------------
+# ---- benchmarks: tests/bench/NAME_*.c is build/bin/NAME-bench -----------------
+# NAME is a library, whose src/ they see and which they link; or they link all.
 BENCHES := $(patsubst tests/bench/%_bench.c,$(B)/bin/%-bench,$(wildcard tests/bench/*_bench.c))
-$(B)/bin/%-bench: $(B)/obj/tests/bench/%_bench.o $(B)/lib/daemon.a $(LIBFILES)
+LINK_storm := gossip base
+$(foreach l,$(LIBS),$(eval $(B)/obj/tests/bench/$(l)_%.o: CFLAGS_ALL += -Ilib$(l)/src))
+bench_libs = $(if $(LINK_$(1)),$(LINK_$(1):%=$(B)/lib/lib%.a),$(B)/lib/daemon.a $(LIBFILES))
+$(B)/bin/%-bench: $$(addprefix $(B)/obj/,$$(addsuffix .o,$$(basename $$(wildcard tests/bench/$$*_*.c)))) $$(call bench_libs,$$*)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
