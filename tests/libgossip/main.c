@@ -7,6 +7,7 @@ Suite *merge_suite(void);
 Suite *hostile_suite(void);
 Suite *probe_suite(void);
 Suite *scale_suite(void);
+Suite *restore_suite(void);
 Suite *net_suite(void);
 Suite *pool_suite(void);
 Suite *vectors_suite(void);
@@ -30,6 +31,7 @@ static Suite *(*const suites[])(void) = {
     hostile_suite,
     probe_suite,
     scale_suite,
+    restore_suite,
     net_suite,
     pool_suite,
     serf_messages_suite,
