@@ -213,6 +213,19 @@ static struct catalog_node *put_node(struct catalog *catalog, uint64_t index,
     return node;
 }
 
+bool catalog_changes_node(const struct catalog *catalog,
+                          const Fedstate__Node *record)
+{
+    const struct catalog_node *node = catalog_find(catalog, record->node);
+    Fedstate__Node fresh = *record;
+
+    if (node == NULL)
+        return true;
+    fresh.create_index = node->node->create_index;
+    fresh.modify_index = node->node->modify_index;
+    return *record->address != '\0' && !packs_equal(node->node, &fresh);
+}
+
 static int put_service(struct catalog_node *node, uint64_t index,
                        const Fedstate__Service *record, bool *changed)
 {

@@ -42,6 +42,9 @@ int catalog_register(struct catalog *catalog, uint64_t index,
 /** Puts records of a snapshot back as they were, indexes included; the caller
  * sets the catalog's own indexes and wakes the waiters. */
 int catalog_restore(struct catalog *catalog, const Server__Register *record);
+/** True if registering this record of a node would make or change it. */
+bool catalog_changes_node(const struct catalog *catalog,
+                          const Fedstate__Node *record);
 /** Of what is not there it is a success. */
 int catalog_deregister(struct catalog *catalog, uint64_t index,
                        const Server__Deregister *change);

@@ -84,6 +84,48 @@ static void report_path(struct primary_link *link, int status)
         fedstate_locator_report_round(server->locator, status);
 }
 
+/* ---- our own Raft --------------------------------------------------------- */
+
+static void on_applied_here(void *arg, int status, raft_index index,
+                            void *result)
+{
+    struct fedstate_call *call = arg;
+    struct fsm_result *applied = result;
+    fedstate_apply_fn done = call->on_apply;
+    void *done_arg = call->arg;
+    bool cancelled = call->cancelled;
+
+    (void)index;
+    if (status == 0 && applied)
+        status = applied->status;
+    base_free(applied);
+    call_free(call);
+    if (!cancelled)
+        done(done_arg, status);
+}
+
+static int local_apply(void *ctx, const Fedstate__Change *change,
+                       fedstate_apply_fn done, void *arg,
+                       struct fedstate_call **out)
+{
+    struct primary_link *link = ctx;
+    struct base_buf entry = BASE_BUF_INIT;
+    struct fedstate_call *call = call_new(link, arg);
+    int rv;
+
+    call->on_apply = done;
+    fsm_encode(&entry, FSM_FEDERATION_STATE, change);
+    rv = raft_node_propose(link->server->raft, base_buf_data(&entry),
+                           base_buf_len(&entry), on_applied_here, call);
+    base_buf_close(&entry);
+    if (rv != 0)
+        call_free(call);
+    else
+        *out = call;
+    /* Of this record alone: replication goes on with the others. */
+    return rv == RAFT_ETOOBIG ? FEDSTATE_ETOOBIG : rv;
+}
+
 /* ---- the primary, by RPC -------------------------------------------------- */
 
 static void on_list(void *arg, int status, const char *text, const void *body,
@@ -116,6 +158,7 @@ static int send_list(struct fedstate_call *call)
     struct rpc_pending *pending;
     const struct rpc_request request = {
         .method = "FederationState.Replicate",
+        .token = server->config.replication_token,
         .body = base_buf_data(&call->list),
         .body_len = base_buf_len(&call->list),
         .timeout_ms = call->list_timeout_ms,
@@ -179,25 +222,31 @@ static void on_applied_there(void *arg, int status, const char *text,
     done(done_arg, status);
 }
 
-/* Through our own endpoint, which forwards to wherever the primary leads. */
+/* Through our own endpoint, which forwards to wherever the primary leads; in
+ * the primary itself straight through Raft, as all that a leader does. */
 static int primary_apply(void *ctx, const Fedstate__Change *change,
                          fedstate_apply_fn done, void *arg,
                          struct fedstate_call **out)
 {
     struct primary_link *link = ctx;
+    struct server *server = link->server;
     Server__Write write = SERVER__WRITE__INIT;
     struct rpc_request request = {.method = "FederationState.Apply",
+                                  .token = server->config.replication_token,
                                   .timeout_ms = APPLY_TIMEOUT_MS};
     struct base_buf body = BASE_BUF_INIT;
-    struct fedstate_call *call = call_new(link, arg);
+    struct fedstate_call *call;
     int rv;
 
+    if (server_is_primary(server))
+        return local_apply(ctx, change, done, arg, out);
+    call = call_new(link, arg);
     write.change = (Fedstate__Change *)change;
     base_pb_pack(&write, &body);
     request.body = base_buf_data(&body);
     request.body_len = base_buf_len(&body);
     call->on_apply = done;
-    rv = rpc_server_call_local(link->server->rpc, &request, on_applied_there,
+    rv = rpc_server_call_local(server->rpc, &request, on_applied_there,
                                call, &call->pending);
     base_buf_close(&body);
     if (rv != 0)
@@ -205,48 +254,6 @@ static int primary_apply(void *ctx, const Fedstate__Change *change,
     else
         *out = call;
     return rv;
-}
-
-/* ---- our own Raft --------------------------------------------------------- */
-
-static void on_applied_here(void *arg, int status, raft_index index,
-                            void *result)
-{
-    struct fedstate_call *call = arg;
-    struct fsm_result *applied = result;
-    fedstate_apply_fn done = call->on_apply;
-    void *done_arg = call->arg;
-    bool cancelled = call->cancelled;
-
-    (void)index;
-    if (status == 0 && applied)
-        status = applied->status;
-    base_free(applied);
-    call_free(call);
-    if (!cancelled)
-        done(done_arg, status);
-}
-
-static int local_apply(void *ctx, const Fedstate__Change *change,
-                       fedstate_apply_fn done, void *arg,
-                       struct fedstate_call **out)
-{
-    struct primary_link *link = ctx;
-    struct base_buf entry = BASE_BUF_INIT;
-    struct fedstate_call *call = call_new(link, arg);
-    int rv;
-
-    call->on_apply = done;
-    fsm_encode(&entry, FSM_FEDERATION_STATE, change);
-    rv = raft_node_propose(link->server->raft, base_buf_data(&entry),
-                           base_buf_len(&entry), on_applied_here, call);
-    base_buf_close(&entry);
-    if (rv != 0)
-        call_free(call);
-    else
-        *out = call;
-    /* Of this record alone: replication goes on with the others. */
-    return rv == RAFT_ETOOBIG ? FEDSTATE_ETOOBIG : rv;
 }
 
 /* ---- life ----------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/pb.h"
+#include "server/access.h"
 #include "server/forward.h"
 #include "server/internal.h"
 #include "server/views.h"
@@ -240,7 +241,10 @@ static void on_read(void *arg, struct rpc_call *call)
         forward_to_leader(server, call, on_read, arg);
         return;
     }
-    reading_start(server, binding->view, call, query);
+    if (access_allows(server, call, binding->view->resource, ACL_READ))
+        reading_start(server, binding->view, call, query);
+    else
+        base_pb_free(query);
 }
 
 void read_methods(struct server *server)

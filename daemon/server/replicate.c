@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/pb.h"
+#include "server/access.h"
 #include "server/forward.h"
 #include "server/internal.h"
 
@@ -74,6 +75,8 @@ static void on_replicate(void *arg, struct rpc_call *call)
     /* A server that has not heard of its own cluster yet knows no states. */
     if (!server_is_primary(server) || *server_cluster_id(server) == '\0') {
         rpc_call_fail(call, RPC_ENOLEADER, FORWARD_NO_LEADER);
+    } else if (!access_allows(server, call, ACL_OPERATOR, ACL_READ)) {
+        /* refused */
     } else if (strcmp(request->known_cluster_id, server_cluster_id(server)) != 0 ||
                fedstate_store_index(server->fsm.store) > request->min_index) {
         reply_table(server, call);

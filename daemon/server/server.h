@@ -81,6 +81,9 @@ struct server_config {
     bool verify_incoming, verify_server_hostname;
     bool disable_primary_fallback, wan_allow_foreign;
     bool rejoin_after_leave;
+    const struct acl *acl; /* NULL: everybody may do everything */
+    /** Shown to the primary datacenter; borrowed like acl; NULL: none. */
+    const char *replication_token;
     uint32_t raft_multiplier;       /* stretches Raft's timing; 0: 1 */
     uint32_t handshake_timeout_ms;  /* of the server port; 0: its defaults, */
     uint32_t handshakes_max;        /* rpc/listener.h */

@@ -332,16 +332,22 @@ static void fill_gateways(struct server *server, const Server__Query *query,
 }
 
 static const struct view views[] = {
-    {"Status.Leader", VIEW_NONE, false, no_index, fill_leader},
-    {"Catalog.Datacenters", VIEW_NONE, false, no_index, fill_datacenters},
-    {"Catalog.Nodes", VIEW_CATALOG, false, catalog_index, fill_nodes},
-    {"Catalog.Services", VIEW_CATALOG, false, catalog_index, fill_services},
-    {"Catalog.Node", VIEW_CATALOG, false, catalog_index, fill_node},
-    {"Health.Service", VIEW_CATALOG, false, catalog_index, fill_instances},
-    {"FederationState.Get", VIEW_FEDERATION, true, state_index, fill_state},
-    {"FederationState.List", VIEW_FEDERATION, false, federation_index,
-     fill_states},
-    {"FederationState.ListMeshGateways", VIEW_FEDERATION, false,
+    {"Status.Leader", ACL_PUBLIC, VIEW_NONE, false, no_index, fill_leader},
+    {"Catalog.Datacenters", ACL_PUBLIC, VIEW_NONE, false, no_index,
+     fill_datacenters},
+    {"Catalog.Nodes", ACL_NODE, VIEW_CATALOG, false, catalog_index, fill_nodes},
+    {"Catalog.Services", ACL_SERVICE, VIEW_CATALOG, false, catalog_index,
+     fill_services},
+    {"Catalog.Node", ACL_NODE, VIEW_CATALOG, false, catalog_index, fill_node},
+    {"Health.Service", ACL_SERVICE, VIEW_CATALOG, false, catalog_index,
+     fill_instances},
+    {"FederationState.Get", ACL_OPERATOR, VIEW_FEDERATION, true, state_index,
+     fill_state},
+    {"FederationState.List", ACL_OPERATOR, VIEW_FEDERATION, false,
+     federation_index, fill_states},
+    /* Gateways are services, and proxies that route by them ask for no more
+     * (federation.md section 6 names a right for Get and List only). */
+    {"FederationState.ListMeshGateways", ACL_SERVICE, VIEW_FEDERATION, false,
      federation_index, fill_gateways},
 };
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "acl/acl.h"
 #include "daemon/server.pb-c.h"
 
 struct server;
@@ -25,6 +26,7 @@ enum view_table_kind { VIEW_NONE, VIEW_CATALOG, VIEW_FEDERATION };
 
 struct view {
     const char *method;
+    enum acl_resource resource; /* to be read */
     enum view_table_kind table;
     bool one_state; /* depends on the record query->name alone */
     uint64_t (*index)(const struct server *server, const Server__Query *query);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/pb.h"
 #include "fedstate/model.h"
+#include "server/access.h"
 #include "server/forward.h"
 #include "server/internal.h"
 #include "server/strerror.h"
@@ -138,7 +139,8 @@ static void on_register(void *arg, struct rpc_call *call)
     if (write->register_ == NULL || write->register_->node == NULL ||
         *write->register_->node->node == '\0')
         rpc_call_fail(call, RPC_EINVAL, "Must provide node");
-    else if (!went_elsewhere(server, call, write->datacenter, on_register))
+    else if (!went_elsewhere(server, call, write->datacenter, on_register) &&
+             access_register(server, call, write->register_))
         propose(server, call, on_register, FSM_REGISTER, write->register_);
     base_pb_free(write);
 }
@@ -152,7 +154,8 @@ static void on_deregister(void *arg, struct rpc_call *call)
         return;
     if (write->deregister == NULL || *write->deregister->node == '\0')
         rpc_call_fail(call, RPC_EINVAL, "Must provide node");
-    else if (!went_elsewhere(server, call, write->datacenter, on_deregister))
+    else if (!went_elsewhere(server, call, write->datacenter, on_deregister) &&
+             access_deregister(server, call, write->deregister))
         propose(server, call, on_deregister, FSM_DEREGISTER, write->deregister);
     base_pb_free(write);
 }
@@ -184,7 +187,8 @@ static void on_apply(void *arg, struct rpc_call *call)
         return;
     if (check_change(call, write->change) == 0 &&
         !went_elsewhere(server, call, server->config.primary_datacenter,
-                        on_apply)) {
+                        on_apply) &&
+        access_allows(server, call, ACL_OPERATOR, ACL_WRITE)) {
         if (write->change->state->updated_at_ns == 0)
             write->change->state->updated_at_ns = base_env_wall_ns(server->env);
         propose(server, call, on_apply, FSM_FEDERATION_STATE, write->change);

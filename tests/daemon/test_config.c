@@ -128,7 +128,7 @@ static const struct {
     const char *text, *has, *has_too;
 } refused[] = {
     {"{\"node_nam\": \"a\"}", "node_nam (from a.json)", "unknown key"},
-    {"{\"acl\": {\"enabled\": true}}", "acl", "unknown key"},
+    {"{\"acl\": {\"enable\": true}}", "acl.enable", "unknown key"},
     {"{\"ports\": {\"htp\": 1}}", "ports.htp (from a.json)", "unknown key"},
     {"{\"ports.http\": 1}", "ports.http", "unknown key"},
     {"{\"ports\": 8500}", "ports (from a.json)",
