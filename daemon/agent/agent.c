@@ -7,6 +7,9 @@
  *   locator  -> server -> on_primary_ready -> joins         ("found them")
  *   HTTP     -> leave -> server_leave -> stop               (goodbye)
  *   server   -> on_fatal -> stop                            (Raft ended)
+ *
+ * At its core is a server or a client; all the rest sees either as a struct
+ * core and does not ask which it is.
  */
 #include "agent/agent.h"
 
@@ -29,6 +32,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/loop.h"
+#include "client/client.h"
 #include "http/http.h"
 #include "raft/storage_sqlite.h"
 #include "rpc/tls.h"
@@ -52,7 +56,9 @@ struct agent {
     struct pool_files lan_files, wan_files;
     char node_id[NODE_ID_TEXT];
     struct stable_files *stable;
-    struct server *server;
+    struct server *server; /* one of the two */
+    struct client *client;
+    struct core core;
     struct joins *joins;
     struct local_state *local;
     struct http *http;
@@ -86,8 +92,7 @@ static void stop_gently(struct agent *agent)
         return;
     }
     agent->stopping = true;
-    rpc_server_shutdown(server_rpc(agent->server), SHUTDOWN_MS, on_calls_ended,
-                        agent);
+    rpc_server_shutdown(agent->core.rpc, SHUTDOWN_MS, on_calls_ended, agent);
 }
 
 static void on_left(void *arg, int status)
@@ -129,7 +134,8 @@ static void leave(void *ctx, void (*done)(void *arg, int status), void *arg)
     agent->leave_done = done;
     agent->leave_arg = arg;
     base_timer_start_ms(&agent->leave_timer, LEAVE_TIMEOUT_MS);
-    rv = server_leave(agent->server, on_left, agent);
+    rv = agent->server ? server_leave(agent->server, on_left, agent)
+                       : client_leave(agent->client, on_left, agent);
     if (rv != 0)
         on_left(agent, rv);
 }
@@ -294,8 +300,9 @@ static int make_pool_files(struct agent *agent, char **why)
 
     if (pool_files_open(&agent->lan_files, &agent->log, config->data_dir,
                         "local", config->encrypt, why) != 0 ||
-        pool_files_open(&agent->wan_files, &agent->log, config->data_dir,
-                        "remote", config->encrypt, why) != 0)
+        (config->server &&
+         pool_files_open(&agent->wan_files, &agent->log, config->data_dir,
+                         "remote", config->encrypt, why) != 0))
         return fail(why, "the pools' files cannot be opened");
     return 0;
 }
@@ -384,11 +391,50 @@ static int make_server(struct agent *agent, char **why)
     return server_new(&server, &agent->server, why);
 }
 
+static int make_client(struct agent *agent, char **why)
+{
+    const struct config *config = agent->config;
+    struct client_config client = {
+        .main = {base_loop_env(agent->main), base_loop_net(agent->main), {0}},
+        .gossip = {base_loop_env(agent->gossip), base_loop_net(agent->gossip),
+                   {0}},
+        .node = config->node_name,
+        .node_id = agent->node_id,
+        .datacenter = config->datacenter,
+        .domain = config->domain,
+        .build = ISTHMUS_VERSION,
+        .bind_ip = config->bind_addr,
+        .advertise_ip = config->advertise_addr,
+        .serf_lan_port = config->ports.serf_lan,
+        .lan_keyring = agent->lan_files.keyring,
+        .lan_params = pool_params(config, &gossip_params_lan),
+        .lan_snapshot = agent->lan_files.snapshot,
+        .lan_keyring_path = agent->lan_files.keyring_path,
+        .verify_server_hostname = config->verify_server_hostname,
+        .rejoin_after_leave = config->rejoin_after_leave,
+    };
+
+    if (agent->main_tls)
+        client.main.secure = rpc_tls_secure(agent->main_tls);
+    return client_new(&client, &agent->client, why);
+}
+
+static int make_core(struct agent *agent, char **why)
+{
+    int rv = agent->config->server ? make_server(agent, why)
+                                   : make_client(agent, why);
+
+    if (rv == 0)
+        agent->core = agent->server ? server_core(agent->server)
+                                    : client_core(agent->client);
+    return rv;
+}
+
 static void make_joins(struct agent *agent)
 {
     const struct config *config = agent->config;
     struct joins_config joins = {
-        .server = agent->server,
+        .core = agent->core,
         .lan = (const char *const *)config->retry_join.targets.items,
         .lan_count = config->retry_join.targets.count,
         .lan_interval_ms = config->retry_join.interval_ms,
@@ -415,9 +461,10 @@ static int make_local(struct agent *agent, char **why)
     char *folder = base_asprintf("%s/services", agent->config->data_dir);
     struct local_state_config local = {
         .env = base_loop_env(agent->main),
-        .server = agent->server,
+        .rpc = agent->core.rpc,
         .node = agent->config->node_name,
         .node_id = agent->node_id,
+        .datacenter = agent->config->datacenter,
         .address = agent->config->advertise_addr,
         .folder = folder,
         .check_update_interval_ms = agent->config->check_update_interval_ms,
@@ -432,7 +479,7 @@ static int make_http(struct agent *agent, char **why)
 {
     struct http_config http = {.loop = agent->main,
                                .config = agent->config,
-                               .server = agent->server,
+                               .core = agent->core,
                                .local = agent->local,
                                .joins = agent->joins,
                                .monitors = agent->monitors,
@@ -452,13 +499,13 @@ static void start_joins(struct agent *agent)
     const struct config *config = agent->config;
 
     if (config->start_join.count > 0)
-        server_join(agent->server, false,
-                    (const char *const *)config->start_join.items,
-                    config->start_join.count, NULL, NULL);
+        pool_join(agent->core.lan,
+                  (const char *const *)config->start_join.items,
+                  config->start_join.count, NULL, NULL);
     if (config->start_join_wan.count > 0)
-        server_join(agent->server, true,
-                    (const char *const *)config->start_join_wan.items,
-                    config->start_join_wan.count, NULL, NULL);
+        pool_join(agent->core.wan,
+                  (const char *const *)config->start_join_wan.items,
+                  config->start_join_wan.count, NULL, NULL);
 }
 
 static void *run_gossip(void *arg)
@@ -469,15 +516,12 @@ static void *run_gossip(void *arg)
 
 static int start(struct agent *agent, char **why)
 {
-    if (!agent->config->server)
-        return fail(why, "server: client agents (server: false) are not "
-                         "supported yet; set it to true (-server)");
     if (open_log(agent, why) != 0 ||
         config_prepare_data_dir(agent->config, why) != 0 ||
         node_id_load(agent->config->data_dir, agent->config->node_id,
                      agent->node_id, why) != 0 ||
         make_loops(agent, why) != 0 || make_tls(agent, why) != 0 ||
-        make_pool_files(agent, why) != 0 || make_server(agent, why) != 0)
+        make_pool_files(agent, why) != 0 || make_core(agent, why) != 0)
         return -1;
     base_timer_init(&agent->leave_timer, base_loop_env(agent->main), "leave",
                     on_leave_timer, agent);
@@ -509,7 +553,7 @@ static void finish(struct agent *agent)
         base_loop_drain(agent->gossip);
     if (agent->main)
         base_loop_drain(agent->main);
-    if (agent->server)
+    if (agent->core.rpc)
         base_timer_stop(&agent->leave_timer);
     if (agent->http)
         http_free(agent->http);
@@ -517,6 +561,7 @@ static void finish(struct agent *agent)
         local_state_free(agent->local);
     joins_free(agent->joins);
     server_free(agent->server);
+    client_free(agent->client);
     stable_files_free(agent->stable);
     pool_files_close(&agent->lan_files);
     pool_files_close(&agent->wan_files);
@@ -548,6 +593,7 @@ int agent_run(const struct config *config)
         base_log(&agent.log, BASE_LOG_INFO, "agent runs",
                  kv_str("node", config->node_name),
                  kv_str("datacenter", config->datacenter),
+                 kv_bool("server", config->server),
                  kv_str("version", ISTHMUS_VERSION));
         base_loop_run(agent.main);
     } else {

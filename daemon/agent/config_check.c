@@ -168,6 +168,19 @@ static int check_joins(const struct config *config, char **why)
     return 0;
 }
 
+/* A client is a member of the LAN pool alone. */
+static int check_client(const struct config *config, char **why)
+{
+    const char *key = config->start_join_wan.count > 0 ? "start_join_wan"
+                      : config->retry_join_wan.targets.count > 0
+                          ? "retry_join_wan"
+                          : NULL;
+
+    if (config->server || key == NULL)
+        return 0;
+    return refuse(config, why, key, "needs server mode (server: true)");
+}
+
 static int check_encrypt(const struct config *config, char **why)
 {
     struct gossip_key key;
@@ -270,7 +283,7 @@ int config_check(const struct config *config, char **why)
     static int (*const rules[])(const struct config *, char **) = {
         check_names,      check_bootstrap,        check_addresses,
         check_joins,      check_encrypt,          check_tls_keys,
-        check_federation, check_primary_gateways, check_acl,
+        check_federation, check_primary_gateways, check_client, check_acl,
     };
     size_t i;
 

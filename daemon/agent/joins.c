@@ -45,8 +45,9 @@ static void on_joined(void *arg, int status, size_t joined)
 static void join(struct joins *joins, bool wan, const char *const *targets,
                  size_t count, struct retry_join *retry)
 {
-    int rv = server_join(joins->config.server, wan, targets, count, on_joined,
-                         retry);
+    const struct core *core = &joins->config.core;
+    int rv = pool_join(wan ? core->wan : core->lan, targets, count, on_joined,
+                       retry);
 
     if (rv != 0)
         retry_join_attempted(retry, rv, server_strerror(rv));
@@ -114,7 +115,7 @@ static void discovered(struct joins *joins)
                              "no primary gateway address found");
         return;
     }
-    server_set_primary_fallback(joins->config.server, joins->found,
+    server_set_primary_fallback(joins->config.core.server, joins->found,
                                 joins->found_count);
     retry_join_attempted(joins->primary, 0, NULL);
     start_wan(joins);

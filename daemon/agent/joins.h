@@ -14,7 +14,7 @@ struct joins;
 
 /** Lists are borrowed and outlive it. */
 struct joins_config {
-    struct server *server;
+    struct core core;
     const char *const *lan;
     size_t lan_count;
     uint32_t lan_interval_ms, lan_max;

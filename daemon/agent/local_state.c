@@ -444,12 +444,10 @@ int local_state_new(const struct local_state_config *config,
     BASE_NEW(local);
     local->env = config->env;
     local->log = base_log_named(&config->env->log, "agent.local");
-    local->rpc = config->rpc ? config->rpc : server_rpc(config->server);
+    local->rpc = config->rpc;
     local->node = base_strdup(config->node);
     local->node_id = base_strdup(config->node_id);
-    local->datacenter = base_strdup(config->datacenter
-                                        ? config->datacenter
-                                        : server_datacenter(config->server));
+    local->datacenter = base_strdup(config->datacenter);
     local->address = config->address;
     local->check_update_interval_ms = config->check_update_interval_ms;
     local_sync_init(local);

@@ -9,7 +9,9 @@
 #define AGENT_LOCAL_STATE_H
 
 #include "fedstate/fedstate.pb-c.h"
-#include "server/server.h"
+#include "base/addr.h"
+#include "base/env.h"
+#include "rpc/server.h"
 
 struct local_state;
 
@@ -20,11 +22,10 @@ struct local_state;
 
 struct local_state_config {
     struct base_env *env;
-    struct server *server;   /* Catalog.Register and Deregister go there */
-    struct rpc_server *rpc;  /* or there, without a server */
+    struct rpc_server *rpc;  /* Catalog.Register and Deregister go there */
     const char *node;        /* strings are copied */
     const char *node_id;
-    const char *datacenter;  /* NULL: the server's */
+    const char *datacenter;
     struct base_addr address;
     const char *folder;      /* data_dir/services; NULL: nothing is kept */
     uint32_t check_update_interval_ms;

@@ -34,14 +34,16 @@ json_t *json_from_member(const struct member *member)
 
 void agent_members(struct web_request *request)
 {
-    const struct member *const *members;
+    const struct core *core = &request->agent->core;
+    const struct member *const *members = NULL;
+    size_t count = 0, i;
     json_t *list;
-    size_t count, i;
     bool wan;
 
     if (!web_bool(request, "wan", &wan))
         return;
-    members = server_members(request->agent->server, wan, &count);
+    if (!wan || core->wan) /* a client knows nobody there */
+        members = pool_members(wan ? core->wan : core->lan, &count);
     list = json_array();
     for (i = 0; i < count; i++)
         json_array_append_new(list, json_from_member(members[i]));
@@ -69,10 +71,12 @@ void agent_join(struct web_request *request)
     const char *target = request->name;
     struct base_target parsed;
     struct web_ticket *ticket;
+    struct pool *pool;
     bool wan;
     int rv;
 
-    if (!web_bool(request, "wan", &wan))
+    if (!web_bool(request, "wan", &wan) ||
+        (pool = web_pool(request, wan)) == NULL)
         return;
     /* The port is only a stand-in: each pool has its own. */
     if (base_target_parse(&parsed, target, 1) != 0) {
@@ -81,8 +85,7 @@ void agent_join(struct web_request *request)
         return;
     }
     ticket = web_ticket_new(request);
-    rv = server_join(request->agent->server, wan, &target, 1, on_joined,
-                     ticket);
+    rv = pool_join(pool, &target, 1, on_joined, ticket);
     if (rv != 0)
         on_joined(ticket, rv, 0);
 }
@@ -122,33 +125,23 @@ static void on_forced(void *arg, int status)
                        gossip_strerror(status));
 }
 
-static bool is_member(const struct web_request *request, bool wan)
-{
-    size_t count, i;
-    const struct member *const *members =
-        server_members(request->agent->server, wan, &count);
-
-    for (i = 0; i < count; i++)
-        if (strcmp(members[i]->name, request->name) == 0)
-            return true;
-    return false;
-}
-
 void agent_force_leave(struct web_request *request)
 {
     struct web_ticket *ticket;
+    struct pool *pool;
     bool prune, wan;
     int rv;
 
-    if (!web_bool(request, "prune", &prune) || !web_bool(request, "wan", &wan))
+    if (!web_bool(request, "prune", &prune) ||
+        !web_bool(request, "wan", &wan) ||
+        (pool = web_pool(request, wan)) == NULL)
         return;
-    if (!is_member(request, wan)) {
+    if (pool_find(pool, request->name) == NULL) {
         web_reply_text(request, 404, "no member is named %s", request->name);
         return;
     }
     ticket = web_ticket_new(request);
-    rv = server_force_leave(request->agent->server, wan, request->name, prune,
-                            on_forced, ticket);
+    rv = pool_force_leave(pool, request->name, prune, on_forced, ticket);
     if (rv != 0)
         on_forced(ticket, rv);
 }

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/client.h"
 #include "fedstate/error.h"
 #include "http/internal.h"
 #include "http/json_put.h"
 #include "http/member_json.h"
+#include "server/server.h"
 
 static void put_number(json_t *object, const char *key, uint64_t number)
 {
@@ -77,12 +79,11 @@ static json_t *raft_json(const struct server_status *status, uint64_t now_ms)
     return object;
 }
 
-static json_t *pool_json(const struct server *server, bool wan,
-                         bool encrypted)
+static json_t *pool_json(const struct pool *pool, bool encrypted)
 {
     json_t *object = json_object();
     size_t count, i, failed = 0, left = 0;
-    const struct member *const *members = server_members(server, wan, &count);
+    const struct member *const *members = pool_members(pool, &count);
 
     for (i = 0; i < count; i++) {
         failed += members[i]->status == GOSSIP_MEMBER_FAILED;
@@ -107,16 +108,21 @@ static json_t *stats_json(const struct web_request *request,
     json_put_text(local, "in_sync",
                   local_state_in_sync(agent->local) ? "true" : "false");
     json_put_text(consul, "server", agent->config->server ? "true" : "false");
+    json_put(object, "agent", local);
+    json_put(object, "consul", consul);
+    json_put(object, "serf_lan", pool_json(agent->core.lan, encrypted));
+    if (agent->core.client) {
+        put_number(consul, "known_servers",
+                   client_server_count(agent->core.client));
+        return object;
+    }
     json_put_text(consul, "leader", status->is_leader ? "true" : "false");
     json_put_text(consul, "leader_addr", status->raft.leader_address);
     json_put_text(consul, "bootstrap", status->bootstrapped ? "true" : "false");
     put_number(consul, "catalog_index", status->catalog_index);
-    json_put(object, "agent", local);
-    json_put(object, "consul", consul);
     json_put(object, "raft",
              raft_json(status, base_env_now_ms(request->http->env)));
-    json_put(object, "serf_lan", pool_json(agent->server, false, encrypted));
-    json_put(object, "serf_wan", pool_json(agent->server, true, encrypted));
+    json_put(object, "serf_wan", pool_json(agent->core.wan, encrypted));
     return object;
 }
 
@@ -196,8 +202,10 @@ static json_t *own_json(const struct web_request *request,
     json_t *object = json_object();
 
     joins_each(request->agent->joins, add_engine, &engines);
-    json_put_text(object, "ClusterID", status->cluster_id);
-    json_put(object, "Federation", federation_json(request, status));
+    if (request->agent->core.server) {
+        json_put_text(object, "ClusterID", status->cluster_id);
+        json_put(object, "Federation", federation_json(request, status));
+    }
     json_put(object, "RetryJoin", engines.list);
     return object;
 }
@@ -206,13 +214,11 @@ static json_t *own_json(const struct web_request *request,
 
 static json_t *member_json(const struct http_config *agent)
 {
-    size_t count, i;
-    const struct member *const *members =
-        server_members(agent->server, false, &count);
+    const struct member *member =
+        pool_find(agent->core.lan, agent->config->node_name);
 
-    for (i = 0; i < count; i++)
-        if (strcmp(members[i]->name, agent->config->node_name) == 0)
-            return json_from_member(members[i]);
+    if (member)
+        return json_from_member(member);
     return json_null(); /* the pool has not told us of ourselves yet */
 }
 
@@ -230,10 +236,11 @@ static json_t *meta_json(const struct config *config)
 void agent_self(struct web_request *request)
 {
     const struct http_config *agent = request->agent;
-    struct server_status status;
+    struct server_status status = {0};
     json_t *object = json_object();
 
-    server_status(agent->server, &status);
+    if (agent->core.server)
+        server_status(agent->core.server, &status);
     json_put(object, "Config", config_json(agent));
     json_put(object, "Member", member_json(agent));
     json_put(object, "Meta", meta_json(agent->config));

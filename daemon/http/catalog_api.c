@@ -204,7 +204,7 @@ static void read_register(struct web_request *request,
     write->datacenter = datacenter_of(request, reader, json);
     change->node = json_reader_alloc(reader, 1, sizeof(*change->node));
     fedstate__node__init(change->node);
-    read_node(reader, json, server_datacenter(request->agent->server),
+    read_node(reader, json, request->agent->core.datacenter,
               write->datacenter, change->node);
     if (service) {
         change->services =

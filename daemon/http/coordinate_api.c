@@ -139,12 +139,13 @@ static void survey(struct web_request *request, bool wan,
                    pool_coordinates_fn done)
 {
     struct web_ticket *ticket;
+    struct pool *pool;
     int rv;
 
-    if (!web_own_dc(request))
+    if (!web_own_dc(request) || (pool = web_pool(request, wan)) == NULL)
         return;
     ticket = web_ticket_new(request);
-    rv = server_coordinates(request->agent->server, wan, done, ticket);
+    rv = pool_coordinates(pool, done, ticket);
     if (rv != 0)
         done(ticket, rv, NULL, 0);
 }

@@ -86,7 +86,7 @@ void event_fire(struct web_request *request)
         return;
     body = web_body_bytes(request, &len);
     ticket = web_ticket_new(request);
-    rv = server_user_event(request->agent->server, request->name, body, len,
+    rv = pool_user_event(request->agent->core.lan, request->name, body, len,
                            on_fired, ticket);
     if (rv != 0)
         on_fired(ticket, rv, 0);
@@ -103,7 +103,7 @@ struct event_wait {
 
 static void show(struct web_request *request)
 {
-    const struct event_log *log = server_events(request->agent->server);
+    const struct event_log *log = request->agent->core.events;
     const char *name = web_param(&request->params, "name");
     json_t *list = json_array();
     char index[24];
@@ -151,7 +151,7 @@ void event_heard(void *ctx)
 
 void event_list(struct web_request *request)
 {
-    const struct event_log *log = server_events(request->agent->server);
+    const struct event_log *log = request->agent->core.events;
     struct event_wait *wait;
 
     if (!web_own_dc(request))

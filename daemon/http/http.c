@@ -150,14 +150,15 @@ int http_new(const struct http_config *config, struct http **out, char **why)
     http->config = *config;
     http->env = base_loop_env(config->loop);
     http->log = base_log_named(&http->env->log, "http");
-    http->rpc = server_rpc(config->server);
+    http->rpc = config->core.rpc;
     http->gauge_waiting = base_metrics_gauge(
         http->env->metrics, "isthmus.http.waiting", NULL, NULL);
     http->gauge_connections = base_metrics_gauge(
         http->env->metrics, "isthmus.http.connections", NULL, NULL);
     LIST_INIT(&http->tickets);
     LIST_INIT(&http->event_waits);
-    server_on_event(config->server, event_heard, http);
+    config->core.events->heard = event_heard;
+    config->core.events->heard_ctx = http;
     base_timer_init(&http->accept_again, http->env, "http-accept",
                     on_accept_again, http);
     http->server = evhttp_new(base_loop_event_base(config->loop));
@@ -181,7 +182,7 @@ void http_free(struct http *http)
     if (http == NULL)
         return;
     base_timer_stop(&http->accept_again);
-    server_on_event(http->config.server, NULL, NULL);
+    http->config.core.events->heard = NULL;
     if (http->server) {
         http_conns_settle(http);
         evhttp_free(http->server); /* ends listener, connections, requests */

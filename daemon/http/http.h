@@ -12,7 +12,7 @@
 #include "agent/local_state.h"
 #include "agent/monitor.h"
 #include "base/loop.h"
-#include "server/server.h"
+#include "server/core.h"
 
 struct http;
 
@@ -20,7 +20,7 @@ struct http;
 struct http_config {
     struct base_loop *loop;
     const struct config *config;
-    struct server *server;
+    struct core core;
     struct local_state *local;
     struct joins *joins;
     struct monitor_hub *monitors;

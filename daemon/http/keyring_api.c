@@ -15,7 +15,7 @@
 
 struct keyring_call {
     struct web_ticket *ticket;
-    struct server *server;
+    const struct core *core;
     enum gossip_key_operation operation;
     char *key; /* NULL for a list */
     uint8_t relay_factor;
@@ -52,7 +52,7 @@ static void add_pool(struct keyring_call *call,
     json_t *object = json_object();
 
     json_put_bool(object, "WAN", call->wan);
-    json_put_text(object, "Datacenter", server_datacenter(call->server));
+    json_put_text(object, "Datacenter", call->core->datacenter);
     json_put_text(object, "Segment", "");
     json_put(object, "Messages", messages_json(result));
     json_put(object, "Keys", counts_json(result->keys, result->key_count));
@@ -135,8 +135,9 @@ static void on_keys(void *arg, int status,
 
 static void run(struct keyring_call *call)
 {
-    int rv = server_key(call->server, call->wan, call->operation, call->key,
-                        call->relay_factor, on_keys, call);
+    int rv = pool_key(call->wan ? call->core->wan : call->core->lan,
+                      call->operation, call->key, call->relay_factor, on_keys,
+                      call);
 
     if (rv != 0)
         on_keys(call, rv, NULL);
@@ -172,11 +173,11 @@ static void start(struct web_request *request,
         return;
     BASE_NEW(call);
     call->ticket = web_ticket_new(request);
-    call->server = request->agent->server;
+    call->core = &request->agent->core;
     call->operation = operation;
     call->key = key ? base_strdup(key) : NULL;
     call->relay_factor = relay_factor;
-    call->wan = wan;
+    call->wan = wan && call->core->wan; /* a client has the LAN alone */
     call->list = json_array();
     run(call);
 }

@@ -168,7 +168,7 @@ static bool take_filters(struct web_request *request, const char **nodes,
     return true;
 }
 
-static void ask(struct web_request *request, bool wan,
+static void ask(struct web_request *request, struct pool *pool,
                 const struct gossip_query_params *params)
 {
     static const struct pool_query_events events = {on_ack, on_response,
@@ -181,8 +181,8 @@ static void ask(struct web_request *request, bool wan,
     body = web_body_bytes(request, &len);
     BASE_NEW(call);
     call->request = request;
-    rv = server_query(request->agent->server, wan, request->name, body, len,
-                      params, &events, call, &call->query);
+    rv = pool_query(pool, request->name, body, len, params,
+                     &events, call, &call->query);
     if (rv != 0) {
         base_free(call);
         refuse(request, rv);
@@ -196,6 +196,7 @@ void agent_query(struct web_request *request)
     const char *nodes[WEB_PARAMS_MAX];
     struct gossip_tag tags[WEB_PARAMS_MAX];
     struct gossip_query_params params = {0};
+    struct pool *pool;
     bool wan;
 
     if (strncmp(request->name, INTERNAL_PREFIX, strlen(INTERNAL_PREFIX)) == 0 &&
@@ -205,8 +206,9 @@ void agent_query(struct web_request *request)
         return;
     }
     if (web_bool(request, "wan", &wan) &&
+        (pool = web_pool(request, wan)) != NULL &&
         web_bool(request, "acks", &params.want_acks) &&
         take_numbers(request, &params) &&
         take_filters(request, nodes, tags, &params))
-        ask(request, wan, &params);
+        ask(request, pool, &params);
 }

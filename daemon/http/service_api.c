@@ -25,7 +25,7 @@ void agent_services(struct web_request *request)
         json_object_del(object, "CreateIndex");
         json_object_del(object, "ModifyIndex");
         json_put_text(object, "Datacenter",
-                      server_datacenter(request->agent->server));
+                      request->agent->core.datacenter);
         json_put(map, service->id, object);
     }
     web_reply_json(request, map);

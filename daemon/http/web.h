@@ -103,6 +103,8 @@ json_t *web_body(struct web_request *request, struct json_reader *reader);
 const void *web_body_bytes(struct web_request *request, size_t *len);
 /** False (and answered 400) if it asks for another datacenter. */
 bool web_own_dc(struct web_request *request);
+/** NULL (and answered 400) for the WAN pool of a client. */
+struct pool *web_pool(struct web_request *request, bool wan);
 /** It is a blocking query: counted while it lasts. */
 void web_count_wait(struct web_request *request);
 /** Answers 400 with the reader's complaint. */

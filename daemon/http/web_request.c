@@ -225,11 +225,21 @@ bool web_own_dc(struct web_request *request)
     const char *dc = request->options.dc;
 
     if (*dc == '\0' ||
-        strcasecmp(dc, server_datacenter(request->agent->server)) == 0)
+        strcasecmp(dc, request->agent->core.datacenter) == 0)
         return true;
     web_reply_text(request, 400,
                    "dc: only an agent of %s itself can answer this", dc);
     return false;
+}
+
+struct pool *web_pool(struct web_request *request, bool wan)
+{
+    const struct core *core = &request->agent->core;
+
+    if (wan && core->wan == NULL)
+        web_reply_text(request, 400,
+                       "Must be a server: a client agent is in no WAN pool");
+    return wan ? core->wan : core->lan;
 }
 
 void web_refuse_body(struct web_request *request, struct json_reader *reader)

@@ -46,6 +46,8 @@ void event_log_add(struct event_log *log, const struct gossip_event *event)
     entry->ltime = event->ltime;
     event_id(entry->name, entry->payload, entry->payload_len, entry->ltime,
              entry->id);
+    if (log->heard)
+        log->heard(log->heard_ctx);
 }
 
 void event_log_close(struct event_log *log)

@@ -24,6 +24,8 @@ struct event_entry {
 struct event_log {
     struct event_entry entries[EVENT_LOG_MAX];
     uint64_t seen; /* in all; the last is at (seen - 1) % EVENT_LOG_MAX */
+    void (*heard)(void *ctx); /* told after each; NULL: nobody */
+    void *heard_ctx;
 };
 
 void event_log_add(struct event_log *log, const struct gossip_event *event);

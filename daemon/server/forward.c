@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/error.h"
 #include "server/internal.h"
+#include "server/retry.h"
 #include "server/strerror.h"
 
 #define HOLD_MS 7000u
@@ -74,27 +74,6 @@ static void forward_later(struct forward *forward, int code, const char *text)
         forward->delay_ms = RETRY_MAX_MS;
 }
 
-/* True for failures of the way there, or of a server that does not lead. */
-static bool may_try_again(int status)
-{
-    switch (status) {
-    case RPC_ENOLEADER:
-    case RPC_ECLOSED:
-    case RPC_ENOGATEWAY:
-    case RPC_ETLS:
-    case RPC_EALPN:
-    case RPC_ENAME:
-    case RPC_EBUSY:
-    case BASE_EREFUSED:
-    case BASE_ERESET:
-    case BASE_ETIMEOUT:
-    case BASE_EUNREACH:
-    case BASE_ECLOSED:
-        return true;
-    }
-    return false;
-}
-
 static void on_answer(void *arg, int status, const char *text, const void *body,
                       size_t len)
 {
@@ -107,7 +86,7 @@ static void on_answer(void *arg, int status, const char *text, const void *body,
         rpc_call_reply(call, body, len);
         return;
     }
-    if (!may_try_again(status)) {
+    if (!retry_helps(status)) {
         forward_fail(forward, status, text);
         return;
     }

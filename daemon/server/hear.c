@@ -110,6 +110,16 @@ void hear_wan_member(void *ctx, enum gossip_event_kind kind,
     server_changed(server);
 }
 
+void hear_user_event(void *ctx, const struct gossip_event *event)
+{
+    struct server *server = ctx;
+
+    base_log(&server->log, BASE_LOG_INFO, "user event",
+             kv_str("name", event->name), kv_uint("ltime", event->ltime),
+             kv_uint("bytes", event->payload_len));
+    event_log_add(&server->events, event);
+}
+
 /* ---- what the locator tells ----------------------------------------------- */
 
 void hear_routes(void *ctx, const struct fedstate_routes *routes)

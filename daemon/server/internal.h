@@ -55,8 +55,6 @@ struct server {
     void *changed_ctx;
 
     struct event_log events; /* of the LAN pool */
-    void (*heard)(void *ctx);
-    void *heard_ctx;
     void (*left)(void *arg, int status); /* a leave under way */
     void *left_arg;
 };
@@ -79,9 +77,6 @@ void replicate_method(struct server *server);
  * again later anyway. */
 void server_propose(struct server *server, enum fsm_command command,
                     const void *message);
-
-/* operate.c */
-void operate_event(void *ctx, const struct gossip_event *event);
 
 /* flood_join.c */
 void flood_join_start(struct server *server);

@@ -230,7 +230,7 @@ static int make_lan(struct server *server)
         .gossip = config->gossip.env,
         .default_port = config->serf_lan_port,
         .on_member = hear_lan_member,
-        .on_user = operate_event,
+        .on_user = hear_user_event,
         .build = config->build,
         .ctx = server,
         .serf = {.name = config->node,

@@ -11,18 +11,12 @@
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
-#include "base/env.h"
-#include "base/net.h"
 #include "fedstate/locator.h"
 #include "fedstate/replicator.h"
 #include "gossip/keyring.h"
 #include "gossip/memberlist.h"
 #include "raft/node.h"
-#include "rpc/server.h"
-#include "rpc/secure.h"
-#include "server/event_log.h"
-#include "server/member.h"
-#include "server/pool.h"
+#include "server/core.h"
 
 struct server;
 
@@ -43,13 +37,6 @@ struct server_stable_ops {
 struct server_stable {
     const struct server_stable_ops *ops;
     void *ctx;
-};
-
-/** One of the two loops, as a server sees it. */
-struct server_loop {
-    struct base_env *env;
-    struct base_net *net;
-    struct rpc_secure secure; /* ops NULL: no TLS */
 };
 
 /** Strings are copied; keyring, storage (given) and what the loops name
@@ -102,52 +89,19 @@ int server_new(const struct server_config *config, struct server **out,
                char **why);
 void server_free(struct server *server);
 
-/** For calls in our own process: the HTTP API, local state. */
+/** For calls in our own process. */
 struct rpc_server *server_rpc(struct server *server);
-const char *server_datacenter(const struct server *server);
+/** What the rest of the agent sees of it. */
+struct core server_core(struct server *server);
 
 /** The fallback addresses of the primary's gateways, freshly resolved. */
 int server_set_primary_fallback(struct server *server,
                                 const struct base_addr *addrs, size_t count);
 
-typedef void (*server_join_fn)(void *arg, int status, size_t joined);
-/** Joins a pool by targets, [name "/"] host [":" port]. */
-int server_join(struct server *server, bool wan, const char *const *targets,
-                size_t count, server_join_fn done, void *arg);
 /** Leaves both pools, the WAN first; done comes when the goodbyes are out.
  * BASE_EEXIST while an earlier leave is under way. */
 int server_leave(struct server *server, void (*done)(void *arg, int status),
                  void *arg);
-int server_force_leave(struct server *server, bool wan, const char *name,
-                       bool prune, void (*done)(void *arg, int status),
-                       void *arg);
-
-/* Operations on a pool (server/pool.h), for whoever operates this server. */
-
-/** Fires a user event in the LAN pool. */
-int server_user_event(struct server *server, const char *name,
-                      const void *payload, size_t len, pool_event_fn done,
-                      void *arg);
-/** What the LAN pool was told, this server included. */
-const struct event_log *server_events(const struct server *server);
-/** Calls heard(ctx) after each user event. One listener. */
-void server_on_event(struct server *server, void (*heard)(void *ctx),
-                     void *ctx);
-int server_coordinates(struct server *server, bool wan,
-                       pool_coordinates_fn done, void *arg);
-int server_key(struct server *server, bool wan,
-               enum gossip_key_operation operation, const char *key,
-               uint8_t relay_factor, pool_key_fn done, void *arg);
-int server_query(struct server *server, bool wan, const char *name,
-                 const void *payload, size_t len,
-                 const struct gossip_query_params *params,
-                 const struct pool_query_events *events, void *arg,
-                 struct pool_query **out);
-
-/** Members as the main loop knows them, sorted by name; borrowed until the
- * loop runs again. */
-const struct member *const *server_members(const struct server *server,
-                                           bool wan, size_t *count);
 /** Calls changed(ctx) after members, Raft state or routes moved. */
 void server_on_change(struct server *server, void (*changed)(void *ctx),
                       void *ctx);

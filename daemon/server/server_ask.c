@@ -1,4 +1,4 @@
-/* What the daemon asks of a server: joins, leaves, members, status. */
+/* What the daemon asks of a server: its core, leaves, status. */
 #include <string.h>
 
 #include "base/error.h"
@@ -10,22 +10,20 @@ struct rpc_server *server_rpc(struct server *server)
     return server->rpc;
 }
 
-const char *server_datacenter(const struct server *server)
+struct core server_core(struct server *server)
 {
-    return server->config.datacenter;
+    return (struct core){.datacenter = server->config.datacenter,
+                         .rpc = server->rpc,
+                         .lan = server->lan,
+                         .wan = server->wan,
+                         .events = &server->events,
+                         .server = server};
 }
 
 int server_set_primary_fallback(struct server *server,
                                 const struct base_addr *addrs, size_t count)
 {
     return fedstate_locator_set_fallback(server->locator, addrs, count);
-}
-
-int server_join(struct server *server, bool wan, const char *const *targets,
-                size_t count, server_join_fn done, void *arg)
-{
-    return pool_join(wan ? server->wan : server->lan, targets, count, done,
-                     arg);
 }
 
 static void on_left_lan(void *arg, int status)
@@ -62,12 +60,6 @@ int server_leave(struct server *server, void (*done)(void *arg, int status),
         server->left_arg = arg;
     }
     return rv;
-}
-
-const struct member *const *server_members(const struct server *server,
-                                           bool wan, size_t *count)
-{
-    return pool_members(wan ? server->wan : server->lan, count);
 }
 
 void server_on_change(struct server *server, void (*changed)(void *ctx),

@@ -152,15 +152,24 @@ static void log_denied(struct rpc_server *server, const char *name,
                  kv_str("name", peer->name_count > 0 ? peer->names[0] : ""));
 }
 
-struct rpc_method *rpc_server_find(struct rpc_server *server, const char *name,
-                                   const struct rpc_peer *peer, int *code,
-                                   char *text)
+static struct rpc_method *named(struct rpc_server *server, const char *name)
 {
     struct rpc_method *method;
 
     SLIST_FOREACH(method, &server->methods, link)
         if (strcmp(method->name, name) == 0)
-            break;
+            return method;
+    return NULL;
+}
+
+struct rpc_method *rpc_server_find(struct rpc_server *server, const char *name,
+                                   const struct rpc_peer *peer, int *code,
+                                   char *text)
+{
+    struct rpc_method *method = named(server, name);
+
+    if (method == NULL)
+        method = named(server, "*");
     if (method == NULL) {
         *code = RPC_ENOMETHOD;
         snprintf(text, FRAME_TEXT_LEN_MAX + 1, "no such method: %s", name);

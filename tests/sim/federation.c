@@ -47,7 +47,7 @@ static void on_fatal(void *ctx, const char *why)
 static void boot_joins(struct sim_server *server, struct base_env *env)
 {
     struct federation *f = server->dc->federation;
-    struct joins_config config = {.server = server->server,
+    struct joins_config config = {.core = server_core(server->server),
                                   .lan_interval_ms = 1000,
                                   .wan_interval_ms = 1000,
                                   .primary_interval_ms = 1000};

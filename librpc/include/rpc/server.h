@@ -48,7 +48,8 @@ void rpc_server_free(struct rpc_server *server);
  */
 void rpc_server_shutdown(struct rpc_server *server, uint32_t timeout_ms,
                          void (*done)(void *arg), void *arg);
-/** name is a constant, "FederationState.Apply". */
+/** name is a constant, "FederationState.Apply"; "*" stands for every name that
+ * has no method of its own. */
 void rpc_server_method(struct rpc_server *server, const char *name,
                        unsigned flags, rpc_method_fn method, void *arg);
 /** Takes over a connection that the listener accepted. */
