@@ -8,9 +8,12 @@
 
 int cmd_agent(int argc, char **argv);
 int cmd_event(int argc, char **argv);
+int cmd_federation_delete(int argc, char **argv);
 int cmd_federation_gateways(int argc, char **argv);
 int cmd_federation_get(int argc, char **argv);
 int cmd_federation_list(int argc, char **argv);
+int cmd_federation_put(int argc, char **argv);
+int cmd_federation_status(int argc, char **argv);
 int cmd_force_leave(int argc, char **argv);
 int cmd_gateway(int argc, char **argv);
 int cmd_join(int argc, char **argv);

@@ -49,6 +49,7 @@ struct server {
     struct base_timer flood_timer;
     struct base_timer prune_timer;
     struct base_timer refresh_timer;
+    struct base_timer gauges_timer;
     bool refresh_all; /* ways changed since it ran */
 
     void (*changed)(void *ctx);
@@ -81,6 +82,9 @@ void server_propose(struct server *server, enum fsm_command command,
 /* flood_join.c */
 void flood_join_start(struct server *server);
 void flood_join_soon(struct server *server);
+
+/* federation_status.c: isthmus.federation.* every ten seconds. */
+void federation_gauges_init(struct server *server);
 
 /* wan_refresh.c */
 void wan_refresh_init(struct server *server);

@@ -397,6 +397,7 @@ int server_new(const struct server_config *config, struct server **out,
     if (rv != 0)
         goto fail;
     flood_join_start(server);
+    federation_gauges_init(server);
 
     /* The port, last: whoever connects finds everything behind it. */
     rv = make_listener(server);
@@ -424,6 +425,7 @@ void server_free(struct server *server)
         rpc_listener_free(server->listener);
     base_timer_stop(&server->flood_timer);
     base_timer_stop(&server->refresh_timer);
+    base_timer_stop(&server->gauges_timer);
     pool_free(server->wan);
     pool_free(server->lan);
     if (server->lan_net)

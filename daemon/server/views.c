@@ -36,8 +36,7 @@ static void keep(void ***items, size_t *count, void *item)
     (*items)[(*count)++] = item;
 }
 
-/* A zeroed block that lives as long as the answer. */
-static void *block(struct view_arena *arena, size_t count, size_t size)
+void *view_block(struct view_arena *arena, size_t count, size_t size)
 {
     void *memory = base_calloc(count + 1, size);
 
@@ -99,10 +98,10 @@ static void fill_leader(struct server *server, const Server__Query *query,
 
     (void)query;
     raft_node_status(server->raft, &status);
-    reply->leader = block(arena, 1, sizeof(status.leader_address));
+    reply->leader = view_block(arena, 1, sizeof(status.leader_address));
     strcpy(reply->leader, without_node(status.leader_address));
     configuration = raft_node_configuration(server->raft);
-    reply->peers = block(arena, configuration->server_count, sizeof(char *));
+    reply->peers = view_block(arena, configuration->server_count, sizeof(char *));
     for (i = 0; i < configuration->server_count; i++)
         reply->peers[reply->n_peers++] =
             (char *)without_node(configuration->servers[i].address);
@@ -144,7 +143,7 @@ static void fill_nodes(struct server *server, const Server__Query *query,
     size_t i;
 
     (void)query;
-    reply->nodes = block(arena, catalog->node_count, sizeof(*reply->nodes));
+    reply->nodes = view_block(arena, catalog->node_count, sizeof(*reply->nodes));
     for (i = 0; i < catalog->node_count; i++)
         reply->nodes[reply->n_nodes++] = catalog->nodes[i]->node;
 }
@@ -219,7 +218,7 @@ static void fill_node(struct server *server, const Server__Query *query,
 
     if (node == NULL)
         return;
-    reply->nodes = block(arena, 1, sizeof(*reply->nodes));
+    reply->nodes = view_block(arena, 1, sizeof(*reply->nodes));
     reply->nodes[reply->n_nodes++] = node->node;
     reply->checks = node->checks;
     reply->n_checks = node->check_count;
@@ -236,7 +235,7 @@ static Server__ServiceSummary *summary_of(Server__QueryReply *reply,
     for (i = 0; i < reply->n_services; i++)
         if (strcmp(reply->services[i]->name, name) == 0)
             return reply->services[i];
-    summary = block(arena, 1, sizeof(*summary));
+    summary = view_block(arena, 1, sizeof(*summary));
     server__service_summary__init(summary);
     summary->name = (char *)name;
     reply->services = room(reply->services, reply->n_services);
@@ -247,7 +246,7 @@ static Server__ServiceSummary *summary_of(Server__QueryReply *reply,
 static void add_tags(Server__ServiceSummary *summary, struct view_arena *arena,
                      const Fedstate__Service *service)
 {
-    char **tags = block(arena, summary->n_tags + service->n_tags,
+    char **tags = view_block(arena, summary->n_tags + service->n_tags,
                         sizeof(char *));
     size_t i, j;
 
@@ -290,7 +289,7 @@ static void fill_state(struct server *server, const Server__Query *query,
 
     if (state == NULL)
         return;
-    reply->states = block(arena, 1, sizeof(*reply->states));
+    reply->states = view_block(arena, 1, sizeof(*reply->states));
     reply->states[reply->n_states++] = (Fedstate__FederationState *)state;
 }
 
@@ -300,7 +299,7 @@ static void fill_states(struct server *server, const Server__Query *query,
     size_t count = fedstate_store_count(server->fsm.store), i;
 
     (void)query;
-    reply->states = block(arena, count, sizeof(*reply->states));
+    reply->states = view_block(arena, count, sizeof(*reply->states));
     for (i = 0; i < count; i++)
         reply->states[reply->n_states++] =
             (Fedstate__FederationState *)fedstate_store_at(server->fsm.store,
@@ -314,7 +313,7 @@ static void fill_gateways(struct server *server, const Server__Query *query,
     size_t count = fedstate_store_count(server->fsm.store), i;
 
     (void)query;
-    reply->gateways = block(arena, count, sizeof(*reply->gateways));
+    reply->gateways = view_block(arena, count, sizeof(*reply->gateways));
     for (i = 0; i < count; i++) {
         const Fedstate__FederationState *state =
             fedstate_store_at(server->fsm.store, i);
@@ -322,7 +321,7 @@ static void fill_gateways(struct server *server, const Server__Query *query,
 
         if (state->n_mesh_gateways == 0)
             continue;
-        entry = block(arena, 1, sizeof(*entry));
+        entry = view_block(arena, 1, sizeof(*entry));
         server__datacenter_gateways__init(entry);
         entry->datacenter = state->datacenter;
         entry->nodes = state->mesh_gateways;
@@ -349,6 +348,8 @@ static const struct view views[] = {
      * (federation.md section 6 names a right for Get and List only). */
     {"FederationState.ListMeshGateways", ACL_SERVICE, VIEW_FEDERATION, false,
      federation_index, fill_gateways},
+    {"FederationState.Status", ACL_OPERATOR, VIEW_FEDERATION, false,
+     federation_index, fill_federation_status},
 };
 
 const struct view *view_table(size_t *count)

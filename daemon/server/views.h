@@ -34,6 +34,14 @@ struct view {
                  Server__QueryReply *reply, struct view_arena *arena);
 };
 
+/** Zeroed items that live as long as the answer. */
+void *view_block(struct view_arena *arena, size_t count, size_t size);
+
 const struct view *view_table(size_t *count);
+
+/** federation_status.c: who is there, and by which way. */
+void fill_federation_status(struct server *server, const Server__Query *query,
+                            Server__QueryReply *reply,
+                            struct view_arena *arena);
 
 #endif

@@ -13,6 +13,8 @@
 #include "server/internal.h"
 #include "server/strerror.h"
 
+#define CLOCK_SKEW_MS 60000 /* an Apply is seconds old at most */
+
 /* A write on its way through Raft. */
 struct writing {
     struct server *server;
@@ -178,6 +180,48 @@ static int check_change(struct rpc_call *call, const Fedstate__Change *change)
     return rv;
 }
 
+/* An operator speaks for datacenters that run no server of ours; where one
+ * runs, its leader would overwrite the record within a second. */
+static bool speaks_for_itself(struct server *server, struct rpc_call *call,
+                              const Fedstate__Change *change)
+{
+    const char *dc = change->state->datacenter;
+    struct router_choice choice;
+    char *why;
+
+    if (change->op != FEDSTATE__CHANGE__OP__UPSERT ||
+        !change->state->operator_owned ||
+        (strcasecmp(dc, server->config.datacenter) != 0 &&
+         !router_pick(server, dc, &choice)))
+        return false;
+    why = base_asprintf("datacenter %s has servers of its own, which keep its "
+                        "federation state",
+                        dc);
+    rpc_call_fail(call, FEDSTATE_EINVAL, why);
+    base_free(why);
+    return true;
+}
+
+/* UpdatedAt is the sender's clock; only people read it, but certificates and
+ * logs go by the same clock. */
+static void check_clock(struct server *server,
+                        const Fedstate__FederationState *state)
+{
+    int64_t ahead_ms =
+        (state->updated_at_ns - base_env_wall_ns(server->env)) / 1000000;
+
+    if (ahead_ms > -CLOCK_SKEW_MS && ahead_ms < CLOCK_SKEW_MS)
+        return;
+    base_counter_add(base_metrics_counter(server->env->metrics,
+                                          "isthmus.fedstate.clock_skewed", NULL,
+                                          NULL),
+                     1);
+    base_log(&server->log, BASE_LOG_WARN,
+             "clocks differ between us and another datacenter",
+             kv_str("datacenter", state->datacenter),
+             kv_int("ahead_ms", ahead_ms));
+}
+
 static void on_apply(void *arg, struct rpc_call *call)
 {
     struct server *server = arg;
@@ -188,9 +232,11 @@ static void on_apply(void *arg, struct rpc_call *call)
     if (check_change(call, write->change) == 0 &&
         !went_elsewhere(server, call, server->config.primary_datacenter,
                         on_apply) &&
-        access_allows(server, call, ACL_OPERATOR, ACL_WRITE)) {
+        access_allows(server, call, ACL_OPERATOR, ACL_WRITE) &&
+        !speaks_for_itself(server, call, write->change)) {
         if (write->change->state->updated_at_ns == 0)
             write->change->state->updated_at_ns = base_env_wall_ns(server->env);
+        check_clock(server, write->change->state);
         propose(server, call, on_apply, FSM_FEDERATION_STATE, write->change);
     }
     base_pb_free(write);

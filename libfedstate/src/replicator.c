@@ -44,6 +44,7 @@ struct fedstate_replicator {
     char cluster_id[64];
     int refused; /* one of its changes was, for its own sake */
 
+    uint32_t pauses; /* failures in a row since the last wake */
     bool known; /* remote_index and cluster_id are of an answer */
     struct fedstate_replicator_status status;
     struct base_counter *ok, *failed, *lagging, *applied, *skipped;
@@ -95,11 +96,14 @@ static void back_off(struct fedstate_replicator *replicator, int status)
     fedstate_diff_close(&replicator->diff);
     if (replicator->status.failures < UINT32_MAX)
         replicator->status.failures++;
+    if (replicator->pauses < UINT32_MAX)
+        replicator->pauses++;
     replicator->status.last_error = status;
     replicator->status.last_failure_ms = now_ms(replicator);
+    if (replicator->status.first_failure_ms == 0)
+        replicator->status.first_failure_ms = replicator->status.last_failure_ms;
     base_counter_add(replicator->failed, 1);
-    delay_ms = fedstate_backoff_ms(replicator->env,
-                                   replicator->status.failures,
+    delay_ms = fedstate_backoff_ms(replicator->env, replicator->pauses,
                                    BACKOFF_FIRST_MS,
                                    replicator->config.backoff_max_ms);
     log_failure(replicator, status, delay_ms);
@@ -130,6 +134,8 @@ static void round_done(struct fedstate_replicator *replicator)
            sizeof(replicator->status.cluster_id));
     replicator->known = true;
     replicator->status.failures = 0;
+    replicator->status.first_failure_ms = 0;
+    replicator->pauses = 0;
     replicator->status.last_error = 0;
     replicator->status.last_success_ms = now_ms(replicator);
     base_counter_add(replicator->ok, 1);
@@ -398,6 +404,7 @@ void fedstate_replicator_status(const struct fedstate_replicator *replicator,
 
 void fedstate_replicator_wake(struct fedstate_replicator *replicator)
 {
+    replicator->pauses = 0;
     if (replicator->phase == PHASE_WAITING)
         base_timer_start_ns(&replicator->timer, 0);
 }

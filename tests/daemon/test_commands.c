@@ -55,8 +55,10 @@ static int run(const char *line, const char *redirect)
 #define ERR "2>&1 >/dev/null"
 
 static const char *const names[] = {"agent",           "event",
+                                    "federation delete",
                                     "federation gateways", "federation get",
-                                    "federation list", "force-leave",
+                                    "federation list", "federation put",
+                                    "federation status", "force-leave",
                                     "gateway",         "join",
                                     "keygen",          "keyring",
                                     "leave",           "members",

@@ -302,6 +302,47 @@ START_TEST(federation_states)
 }
 END_TEST
 
+/* A datacenter without servers of ours: its record is an operator's. */
+START_TEST(an_operators_federation_state)
+{
+    static const char path[] = "/v1/internal/federation-state/dc9";
+    static const struct {
+        const char *path, *body, *says;
+    } refused[] = {
+        {path, "{}", "Gateways: at least one WAN address"},
+        {path, "{\"Gateways\":[\"nowhere\"]}",
+         "Gateways: \"nowhere\" is no IP[:PORT]"},
+        {path, "{\"Gateways\":[\"0.0.0.0:1\"]}",
+         "Gateways: \"0.0.0.0:1\" is no IP[:PORT]"},
+        {"/v1/internal/federation-state/-dc9",
+         "{\"Gateways\":[\"203.0.113.7\"]}", "a datacenter's name is 1 to 63"},
+        {"/v1/internal/federation-state/dc1",
+         "{\"Gateways\":[\"203.0.113.7\"]}", "has servers of its own"},
+    };
+    struct api_answer answer;
+    size_t i;
+
+    for (i = 0; i < BASE_COUNT_OF(refused); i++) {
+        answer = api_call(&bed, "PUT", refused[i].path, refused[i].body);
+        ck_assert_int_eq(answer.status, 400);
+        ck_assert_msg(strstr(answer.body, refused[i].says), "%s", answer.body);
+        api_answer_close(&answer);
+    }
+    api_put(&bed, path,
+            "{\"Gateways\":[\"203.0.113.7\",\"[2001:db8::7]:443\"]}");
+    assert_text(path, "MeshGateways.0.Service.Address", "203.0.113.7");
+    assert_text(path, "MeshGateways.1.Service.ID", "mesh-gateway-443");
+    assert_text("/v1/internal/federation-status", "Datacenters.0.Path", "own");
+    assert_text("/v1/internal/federation-status", "Datacenters.1.Name", "dc9");
+    answer = api_call(&bed, "DELETE", path, NULL);
+    ck_assert_int_eq(answer.status, 200);
+    api_answer_close(&answer);
+    answer = api_call(&bed, "GET", path, NULL);
+    ck_assert_int_eq(answer.status, 404);
+    api_answer_close(&answer);
+}
+END_TEST
+
 /* ---- headers and forms ---------------------------------------------------- */
 
 START_TEST(reads_tell_their_index)
@@ -536,6 +577,7 @@ Suite *http_api_suite(void)
     tcase_add_test(tcase, the_catalog_by_hand);
     tcase_add_test(tcase, datacenters);
     tcase_add_test(tcase, federation_states);
+    tcase_add_test(tcase, an_operators_federation_state);
     tcase_add_test(tcase, reads_tell_their_index);
     tcase_add_test(tcase, pretty_is_indented);
     tcase_add_test(tcase, a_head_has_no_body);

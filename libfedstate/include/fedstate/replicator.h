@@ -39,12 +39,14 @@ struct fedstate_replicator_status {
     uint64_t remote_index; /* of the last round that was applied; 0: none */
     char cluster_id[64];   /* the primary's, then */
     uint64_t last_success_ms, last_failure_ms; /* monotonic; 0: never */
+    uint64_t first_failure_ms; /* of those in a row; 0: none */
     uint32_t failures; /* in a row */
     int last_error;    /* 0 after a success */
 };
 void fedstate_replicator_status(const struct fedstate_replicator *replicator,
                                 struct fedstate_replicator_status *out);
-/** Tries now instead of waiting out a backoff: a path may have come back. */
+/** A path may have come back: tries now instead of waiting out a backoff, and
+ * the pauses begin at one second again, since what they had grown by is old. */
 void fedstate_replicator_wake(struct fedstate_replicator *replicator);
 
 #endif
