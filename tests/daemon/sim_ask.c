@@ -41,9 +41,9 @@ static void on_answer(void *arg, int status, const char *text, const void *body,
     }
 }
 
-static void ask(struct federation *federation, struct sim_server *server,
-                const char *method, const void *message, bool is_read,
-                struct asked *asked)
+void ask_at(struct federation *federation, struct rpc_server *rpc,
+            const char *method, const void *message, bool is_read,
+            struct asked *asked)
 {
     struct rpc_request request = {.method = method, .timeout_ms = TIMEOUT_MS};
     struct base_buf body = BASE_BUF_INIT;
@@ -55,10 +55,17 @@ static void ask(struct federation *federation, struct sim_server *server,
     base_pb_pack(message, &body);
     request.body = base_buf_data(&body);
     request.body_len = base_buf_len(&body);
-    ck_assert_int_eq(rpc_server_call_local(server_rpc(sim_server_server(server)),
-                                           &request, on_answer, asked, NULL),
-                     0);
+    ck_assert_int_eq(
+        rpc_server_call_local(rpc, &request, on_answer, asked, NULL), 0);
     base_buf_close(&body);
+}
+
+static void ask(struct federation *federation, struct sim_server *server,
+                const char *method, const void *message, bool is_read,
+                struct asked *asked)
+{
+    ask_at(federation, server_rpc(sim_server_server(server)), method, message,
+           is_read, asked);
 }
 
 void ask_read(struct federation *federation, struct sim_server *server,
@@ -68,8 +75,8 @@ void ask_read(struct federation *federation, struct sim_server *server,
     ask(federation, server, method, query, true, asked);
 }
 
-void ask_register(struct federation *federation, struct sim_server *server,
-                  const char *name, struct asked *asked)
+void ask_register_at(struct federation *federation, struct rpc_server *rpc,
+                     const char *name, struct asked *asked)
 {
     Server__Write write = SERVER__WRITE__INIT;
     Server__Register record = SERVER__REGISTER__INIT;
@@ -79,7 +86,14 @@ void ask_register(struct federation *federation, struct sim_server *server,
     node.address = (char *)"10.9.9.9";
     record.node = &node;
     write.register_ = &record;
-    ask(federation, server, "Catalog.Register", &write, false, asked);
+    ask_at(federation, rpc, "Catalog.Register", &write, false, asked);
+}
+
+void ask_register(struct federation *federation, struct sim_server *server,
+                  const char *name, struct asked *asked)
+{
+    ask_register_at(federation, server_rpc(sim_server_server(server)), name,
+                    asked);
 }
 
 void ask_apply(struct federation *federation, struct sim_server *server,

@@ -18,6 +18,12 @@ struct asked {
     bool is_read;
 };
 
+/** Asks what has that RPC server, a client say. */
+void ask_at(struct federation *federation, struct rpc_server *rpc,
+            const char *method, const void *message, bool is_read,
+            struct asked *asked);
+void ask_register_at(struct federation *federation, struct rpc_server *rpc,
+                     const char *node, struct asked *asked);
 /** The answer comes while the world runs; asked outlives it. */
 void ask_read(struct federation *federation, struct sim_server *server,
               const char *method, const Server__Query *query,

@@ -54,7 +54,12 @@ static const struct {
     {",\"ports\":{\"http\":-1}", NULL, NULL},
     {",\"retry_join\":[\"a:b\"]", "retry_join (from t)", "\"a:b\""},
     {",\"start_join\":[\"\"]", "start_join", "not an address"},
-    {",\"retry_join_wan\":[\"n.dc1/10.0.0.1:8302\"]", NULL, NULL},
+    {",\"server\":true,\"retry_join_wan\":[\"n.dc1/10.0.0.1:8302\"]", NULL,
+     NULL},
+    {",\"retry_join_wan\":[\"n.dc1/10.0.0.1:8302\"]", "retry_join_wan (from t)",
+     "server mode"},
+    {",\"start_join_wan\":[\"10.0.0.1\"]", "start_join_wan (from t)",
+     "server mode"},
     /* keys */
     {",\"encrypt\":\"short\"", "encrypt (from t)", "base64"},
     {",\"encrypt\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"", NULL,
