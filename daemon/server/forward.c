@@ -182,7 +182,8 @@ void forward_to_datacenter(struct server *server, struct rpc_call *call,
 {
     struct forward *forward;
 
-    if (strlen(dc) >= sizeof(forward->dc)) {
+    /* No time makes a server of a datacenter that nobody ever heard of. */
+    if (strlen(dc) >= sizeof(forward->dc) || !router_knows(server, dc)) {
         rpc_call_fail(call, RPC_ENODC, FORWARD_NO_PATH);
         return;
     }

@@ -16,7 +16,8 @@ struct server;
 /** Runs a call here, after all: we have become the leader. */
 typedef void (*forward_again_fn)(void *arg, struct rpc_call *call);
 
-/** Takes the call over: it ends here. */
+/** Takes the call over: it ends here. A datacenter that nobody knows has no
+ * path, at once. */
 void forward_to_leader(struct server *server, struct rpc_call *call,
                        forward_again_fn again, void *arg);
 void forward_to_datacenter(struct server *server, struct rpc_call *call,

@@ -185,7 +185,20 @@ static void reading_begin(struct reading *reading)
     }
 }
 
-static uint64_t deadline_of(struct server *server, const Server__Query *query)
+/* The caller's deadline comes with the call; an answer without news is better
+ * than none, and must come a little before it. */
+#define ANSWER_MS 1000u
+
+static uint32_t before_deadline(uint32_t wait_ms, uint32_t left_ms)
+{
+    uint32_t most_ms = left_ms > 2 * ANSWER_MS ? left_ms - ANSWER_MS
+                                               : left_ms / 2;
+
+    return wait_ms < most_ms ? wait_ms : most_ms;
+}
+
+static uint64_t deadline_of(struct server *server, const struct rpc_call *call,
+                            const Server__Query *query)
 {
     uint32_t wait_ms = query->max_wait_ms ? query->max_wait_ms
                                           : FEDSTATE_WAIT_DEFAULT_MS;
@@ -194,7 +207,8 @@ static uint64_t deadline_of(struct server *server, const Server__Query *query)
         wait_ms = FEDSTATE_WAIT_MAX_MS;
     /* Jitter, so that what began together does not end together. */
     wait_ms += (uint32_t)base_env_random_below(server->env, wait_ms / 16 + 1);
-    return base_env_now_ms(server->env) + wait_ms;
+    return base_env_now_ms(server->env) +
+           before_deadline(wait_ms, rpc_call_left_ms(call));
 }
 
 static void reading_start(struct server *server, const struct view *view,
@@ -207,7 +221,7 @@ static void reading_start(struct server *server, const struct view *view,
     reading->view = view;
     reading->call = call;
     reading->query = query;
-    reading->deadline_ms = deadline_of(server, query);
+    reading->deadline_ms = deadline_of(server, call, query);
     reading->next = server->readings;
     if (reading->next)
         reading->next->prev = reading;

@@ -79,6 +79,21 @@ bool router_pick(struct server *server, const char *dc,
     return pick(server, dc, true, out) || pick(server, dc, false, out);
 }
 
+bool router_knows(const struct server *server, const char *dc)
+{
+    size_t count, i;
+    const struct member *const *members = pool_members(server->wan, &count);
+    struct member_server as;
+
+    if (strcasecmp(dc, server->config.primary_datacenter) == 0 ||
+        fedstate_store_get(server->fsm.store, dc) != NULL)
+        return true;
+    for (i = 0; i < count; i++)
+        if (member_as_server(members[i], &as) && strcasecmp(as.dc, dc) == 0)
+            return true;
+    return false;
+}
+
 bool router_leader(struct server *server, struct router_choice *out)
 {
     struct raft_status status;

@@ -33,6 +33,9 @@ struct rpc_target router_target(const struct router_choice *choice);
 /** False if no server of that datacenter is known alive. */
 bool router_pick(struct server *server, const char *dc,
                  struct router_choice *out);
+/** True if that datacenter is the primary, has a federation state, or has a
+ * server in the WAN pool, dead or alive. */
+bool router_knows(const struct server *server, const char *dc);
 /** The leader of our own datacenter; false if none is known or we lead. */
 bool router_leader(struct server *server, struct router_choice *out);
 void router_failed(struct server *server, const struct router_choice *choice);
