@@ -1,11 +1,13 @@
 /*
  * The queue between threads: see post_queue.h. The eventfd is written when the
  * queue stops being empty and read when it is empty again, so that a burst of
- * posts costs two system calls.
+ * posts costs two system calls. It is written after the lock is let go: whom
+ * it wakes would run into it at once.
  */
 #include "post_queue.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -27,6 +29,9 @@ void post_queue_fini(struct post_queue *queue)
 {
     if (queue->fd < 0)
         return;
+    /* The last post may have been run before its bell was rung. */
+    while (atomic_load(&queue->ringing) > 0)
+        sched_yield();
     close(queue->fd);
     queue->fd = -1;
     base_free(queue->ring);
@@ -59,6 +64,7 @@ static void grow(struct post_queue *queue)
 int post_queue_push(struct post_queue *queue, void (*run)(void *arg), void *arg,
                     uint64_t now_ns, bool must)
 {
+    bool ring = false;
     int rv = 0;
 
     pthread_mutex_lock(&queue->lock);
@@ -73,10 +79,15 @@ int post_queue_push(struct post_queue *queue, void (*run)(void *arg), void *arg,
             (struct post){run, arg};
         if (queue->count++ == 0) {
             queue->waiting_since_ns = now_ns;
-            post_queue_ring(queue);
+            atomic_fetch_add(&queue->ringing, 1);
+            ring = true;
         }
     }
     pthread_mutex_unlock(&queue->lock);
+    if (ring) {
+        post_queue_ring(queue);
+        atomic_fetch_sub(&queue->ringing, 1);
+    }
     return rv;
 }
 

@@ -6,6 +6,7 @@
 #define LIBBASE_POST_QUEUE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@ struct post_queue {
     int fd;
     bool closed;
     uint64_t waiting_since_ns; /* when the queue stopped being empty */
+    atomic_uint ringing; /* who has let go of the lock and still rings */
 };
 
 /** Returns 0 or a base error. */

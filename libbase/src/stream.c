@@ -155,6 +155,12 @@ size_t base_stream_pending(const struct base_stream *stream)
     return stream->ops->pending(stream);
 }
 
+void base_stream_flush(struct base_stream *stream)
+{
+    if (stream->ops->version >= 3 && stream->ops->flush != NULL)
+        stream->ops->flush(stream);
+}
+
 void base_stream_shutdown(struct base_stream *stream)
 {
     stream->ops->shutdown(stream);

@@ -38,6 +38,7 @@ struct stream_tcp {
     bool out_ended; /* shutdown was asked for, or output failed */
     bool out_shut;  /* SHUT_WR has been done or makes no sense any more */
     bool in_flush;  /* in the loop's list */
+    bool flushed;   /* emptied early; the turn's end has still to tell */
     struct out_queue out;
     TAILQ_ENTRY(stream_tcp) flush_link;
 };
@@ -212,8 +213,9 @@ static void send_queued(struct stream_tcp *tcp)
     int calls = 0;
     int64_t sent = 1;
 
-    if (tcp->out.bytes == 0)
+    if (tcp->out.bytes == 0 && !tcp->flushed)
         return;
+    tcp->flushed = false;
     while (sent > 0 && tcp->out.bytes > 0 && calls++ < SEND_CALLS_PER_TURN)
         sent = out_queue_send(&tcp->out, tcp->fd);
     if (sent < 0) {
@@ -267,6 +269,18 @@ static int tcp_write(struct base_stream *stream, const void *data, size_t len)
     out_queue_append(&tcp->out, data, len);
     request_flush(tcp);
     return 0;
+}
+
+/* Errors and the news of being drained are for the end of the turn, which comes
+ * to this stream in any case: no callback runs inside this call. */
+static void tcp_flush(struct base_stream *stream)
+{
+    struct stream_tcp *tcp = tcp_of(stream);
+
+    if (!tcp->in_flush || tcp->out.bytes == 0)
+        return;
+    if (out_queue_send(&tcp->out, tcp->fd) > 0)
+        tcp->flushed = tcp->out.bytes == 0;
 }
 
 static size_t tcp_pending(const struct base_stream *stream)
@@ -343,7 +357,7 @@ static int tcp_release_fd(struct base_stream *stream)
 }
 
 static const struct base_stream_ops tcp_ops = {
-    .version = 2,
+    .version = 3,
     .write = tcp_write,
     .pending = tcp_pending,
     .shutdown = tcp_shutdown,
@@ -352,6 +366,7 @@ static const struct base_stream_ops tcp_ops = {
     .attach = tcp_attach,
     .close = tcp_close,
     .release_fd = tcp_release_fd,
+    .flush = tcp_flush,
 };
 
 struct base_stream *stream_tcp_new(struct base_loop *loop, int fd)

@@ -131,9 +131,11 @@ int worker_submit(struct base_workers *workers, enum base_worker which,
         *worker->tail = job;
         worker->tail = &job->next;
         worker->count++;
-        pthread_cond_signal(&worker->wake);
         rv = 0;
     }
     pthread_mutex_unlock(&worker->lock);
+    /* After the lock: whom it wakes would run into it at once. */
+    if (rv == 0)
+        pthread_cond_signal(&worker->wake);
     return rv;
 }

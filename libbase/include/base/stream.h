@@ -40,7 +40,7 @@ struct base_stream_events {
 };
 
 struct base_stream_ops {
-    uint32_t version; /* 2 */
+    uint32_t version; /* 3 */
     int (*write)(struct base_stream *stream, const void *data, size_t len);
     size_t (*pending)(const struct base_stream *stream);
     void (*shutdown)(struct base_stream *stream);
@@ -50,6 +50,8 @@ struct base_stream_ops {
     void (*close)(struct base_stream *stream);
     /* Since 2. NULL: this kind is no plain socket. */
     int (*release_fd)(struct base_stream *stream);
+    /* Since 3. NULL: nothing is gathered. */
+    void (*flush)(struct base_stream *stream);
 };
 
 /** The part that every kind of stream begins with. Kinds embed it first. */
@@ -97,6 +99,10 @@ void base_stream_consume(struct base_stream *stream, size_t len);
 int base_stream_write(struct base_stream *stream, const void *data, size_t len);
 /** Bytes queued and not yet with the carrier. */
 size_t base_stream_pending(const struct base_stream *stream);
+/** Offers what is queued to the carrier now, not at the end of the turn: for
+ * who has work to do after writing. on_drained comes later all the same, and an
+ * error shows as the end of the stream. */
+void base_stream_flush(struct base_stream *stream);
 /** Ends our direction after what is queued. Reading goes on. */
 void base_stream_shutdown(struct base_stream *stream);
 /** Frees it. What is queued is lost: wait for on_drained first if it matters. */
