@@ -140,6 +140,7 @@ struct raft_node {
     LIST_HEAD(, node_write) writes;
     STAILQ_HEAD(, held_message) held;
     struct base_buf packed; /* scratch */
+    bool unflushed;         /* the transport may hold messages back */
 
     bool tell_state, tell_configuration, lost_leadership;
     struct waiter bootstrap, change, transfer;

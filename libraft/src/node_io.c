@@ -85,6 +85,17 @@ void node_send(struct raft_node *node, const struct raft_message *message)
             node->config.transport.ctx, to, base_buf_data(&node->packed),
             base_buf_len(&node->packed)) < 0)
         base_counter_add(node->metrics.dropped, 1);
+    node->unflushed = true;
+}
+
+static void flush(struct raft_node *node)
+{
+    const struct raft_transport *transport = &node->config.transport;
+
+    if (node->unflushed && transport->ops->version >= 2 &&
+        transport->ops->flush != NULL)
+        transport->ops->flush(transport->ctx);
+    node->unflushed = false;
 }
 
 static void hold(struct raft_node *node, uint64_t after_id,
@@ -266,6 +277,7 @@ int node_step(struct raft_node *node, struct raft_event *event)
     send_after(node, &update);
     note_changes(node, &update);
     if (update.snapshot_chunk)
+    flush(node); /* the followers' disks work while ours does */
         snapshot_receive_chunk(node, event->u.message);
     if (update.write_id != 0)
         submit_write(node, &update);

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "configuration.h"
 #include "entry.h"
+#include "sqlite_wal.h"
 
 #define FORMAT 1
 #define ROW_BYTES_MAX (64u << 10)
@@ -40,7 +41,7 @@ static const char schema[] =
     "  idx INTEGER NOT NULL, term INTEGER NOT NULL,"
     "  configuration_index INTEGER NOT NULL, configuration BLOB NOT NULL);";
 
-static int db_error(struct raft_db *db, const char *what)
+int db_error(struct raft_db *db, const char *what)
 {
     int code = sqlite3_errcode(db->sqlite);
 
@@ -392,7 +393,7 @@ static int write_one(struct raft_db *db, const struct raft_write *write)
 int db_commit_writes(struct raft_db *db, const struct storage_op_list *writes)
 {
     const struct storage_op *op;
-    int rv = run(db, db->begin);
+    int rv = wal_reserve(db);
 
     STAILQ_FOREACH(op, writes, next) {
         if (rv == 0)
@@ -637,17 +638,6 @@ int db_snapshot_finished(struct raft_db *db, raft_index index, raft_term term,
     if (db->last_index < index)
         db->last_index = index;
     return rv;
-}
-
-int db_checkpoint(struct raft_db *db)
-{
-    int code = sqlite3_wal_checkpoint_v2(
-        db->sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-
-    /* Busy is not an error: the next one gets further. */
-    return code == SQLITE_OK || code == SQLITE_BUSY
-               ? 0
-               : db_error(db, "checkpoint");
 }
 
 int db_give_back(struct raft_db *db, int pages, bool *more)

@@ -24,6 +24,7 @@ struct raft_db {
     char voted_for[RAFT_ID_MAX];
     raft_index last_index; /* of the log and the snapshot */
     int wal_pages;         /* as of the last commit */
+    sqlite3_int64 wal_reserved; /* length of its file, as far as known */
     struct base_log *log;
 };
 
@@ -32,6 +33,8 @@ struct raft_db {
 int db_open(struct raft_db *db, const char *path, const char *server_id,
             struct base_log *log, char **why);
 void db_close(struct raft_db *db);
+/** The error that the last call had, logged: RAFT_ECORRUPT or RAFT_ESTORAGE. */
+int db_error(struct raft_db *db, const char *what);
 
 /** All writes of the list in one transaction, durable when it returns 0. */
 int db_commit_writes(struct raft_db *db, const struct storage_op_list *writes);
@@ -43,8 +46,6 @@ int db_snapshot_finished(struct raft_db *db, raft_index index, raft_term term,
                          raft_index configuration_index,
                          const struct raft_configuration *configuration,
                          raft_index keep_after);
-/** Moves the write-ahead log into the database, as far as readers allow. */
-int db_checkpoint(struct raft_db *db);
 /** Gives up to pages unused pages back to the file system; *more says whether
  * there are some left. */
 int db_give_back(struct raft_db *db, int pages, bool *more);

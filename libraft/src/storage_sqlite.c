@@ -12,11 +12,15 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "sqlite_wal.h"
 
-/* 16 MiB of write-ahead log. Moving it competes with commits for the disk: at a
- * quarter of this the slowest hundredth of commits took three times as long,
- * and much more makes the log itself slow to write. */
-#define CHECKPOINT_PAGES 4000
+/* 8 MiB of write-ahead log. Moving it competes with commits for the disk: more
+ * often than this, or more at once, and the slowest hundredth of commits takes
+ * longer. */
+#define CHECKPOINT_PAGES 2000
+/* So little is left to the log worker, if that takes no more rounds. */
+#define REST_PAGES 100
+#define ROUNDS_MAX 4
 
 /* ---- on the log worker ---- */
 
@@ -83,7 +87,14 @@ static int checkpoint_rest_run(void *storage, struct storage_op *op)
 {
     struct storage_sqlite *sqlite = sqlite_of(storage);
     struct side_record record = sqlite_record_now(sqlite);
-    int rv = db_checkpoint(&sqlite->db);
+    int moved;
+    int rv = wal_checkpoint(&sqlite->db, &moved);
+
+/* The count is the log worker's; a little old, it only times the work. */
+static int wal_pages(const struct storage_sqlite *sqlite)
+{
+    return __atomic_load_n(&sqlite->db.wal_pages, __ATOMIC_RELAXED);
+}
 
     (void)op;
     __atomic_store_n(&sqlite->db.wal_pages, 0, __ATOMIC_RELAXED);
@@ -101,7 +112,11 @@ static void checkpoint_rest_done(void *arg, int status)
 static int checkpoint_bulk_run(void *storage, struct storage_op *op)
 {
     (void)op;
-    return db_checkpoint(&sqlite_of(storage)->bulk_db);
+    do {
+        rv = wal_checkpoint(&sqlite->bulk_db, &moved);
+    } while (rv == 0 && wal_pages(sqlite) - moved > REST_PAGES &&
+             ++rounds < ROUNDS_MAX);
+    return rv;
 }
 
 /* Most is moved; what came meanwhile is the log worker's to finish, so that
@@ -127,11 +142,7 @@ static void consider_checkpoint(struct storage_sqlite *sqlite)
 {
     struct storage_op *op;
 
-    /* The count is the log worker's: read between its jobs or a little old,
-     * it only times the checkpoint. */
-    if (sqlite->checkpointing ||
-        __atomic_load_n(&sqlite->db.wal_pages, __ATOMIC_RELAXED) <
-            CHECKPOINT_PAGES)
+    if (sqlite->checkpointing || wal_pages(sqlite) < CHECKPOINT_PAGES)
         return;
     sqlite->checkpointing = true;
     BASE_NEW(op);

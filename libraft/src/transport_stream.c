@@ -284,6 +284,17 @@ static int transport_send(void *ctx, const struct raft_server *to,
     return rv < 0 ? rv : base_stream_write(connection->stream, data, len);
 }
 
+static void transport_flush(void *ctx)
+{
+    struct raft_transport_stream *t = ctx;
+    struct connection *connection;
+
+    LIST_FOREACH(connection, &t->connections, link) {
+        if (connection->stream != NULL)
+            base_stream_flush(connection->stream);
+    }
+}
+
 /* ---- life ---- */
 
 int raft_transport_stream_new(struct base_net *net, const char *id,
@@ -341,8 +352,9 @@ void raft_transport_stream_set_node(struct raft_transport_stream *t,
 struct raft_transport
 raft_transport_stream_table(struct raft_transport_stream *t)
 {
-    static const struct raft_transport_ops ops = {.version = 1,
-                                                  .send = transport_send};
+    static const struct raft_transport_ops ops = {.version = 2,
+                                                  .send = transport_send,
+                                                  .flush = transport_flush};
 
     return (struct raft_transport){&ops, t};
 }

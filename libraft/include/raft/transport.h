@@ -10,11 +10,14 @@
 #include "raft/types.h"
 
 struct raft_transport_ops {
-    uint32_t version; /* 1 */
+    uint32_t version; /* 2 */
     /** Queues a packed message for a server; data is borrowed. May drop it:
      * Raft sends again. Never blocks. Returns 0 or why it was dropped. */
     int (*send)(void *ctx, const struct raft_server *to, const void *data,
                 size_t len);
+    /** Since 2, may be NULL. What was queued should leave now: the node calls
+     * it before it turns to its own disk. */
+    void (*flush)(void *ctx);
 };
 
 struct raft_transport {
