@@ -140,6 +140,8 @@ all: $(B)/bin/isthmus $(EXAMPLES) ## libraries and daemon, under build/lib and b
 # ---- tests: one folder, one binary ----------------------------------------
 # tests/lib<name>/*.c sees lib<name> with its src/; tests/daemon sees all.
 CHECKS := $(patsubst tests/%/,%,$(sort $(dir $(wildcard tests/lib*/*.c tests/daemon/*.c))))
+# What libraft's tests make of its disk (tests/libraft/fault_disk.h).
+WRAP_raft := $(patsubst %,-Wl$(comma)--wrap=%,pwrite write fdatasync fsync rename unlink)
 TESTLIBS := $(shell pkg-config --libs check 2>/dev/null) -lsubunit
 
 define test_library
@@ -151,7 +153,7 @@ $(B)/obj/tests/lib$(1)/%.o: tests/lib$(1)/%.c | $$$$(DEPGEN_$(1))
 $(B)/tests/lib$(1): $$(TOBJ_$(1)) $$(LINK_$(1):%=$(B)/lib/lib%.a)
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(SANFLAGS) -pthread -o $$@ $$^ $$(TESTLIBS) $$(LDLIBS)
+	$$(Q)$$(CC) $$(SANFLAGS) -pthread $$(WRAP_$(1)) -o $$@ $$^ $$(TESTLIBS) $$(LDLIBS)
 endef
 $(foreach l,$(LIBS),$(eval $(call test_library,$(l))))
 
@@ -184,10 +186,22 @@ $(B)/sim/%: $(B)/obj/tests/sim/%.o $(B)/obj/tests/sim/scenario.o $(SIMOBJ) $(B)/
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
 
-$(B)/sim/raft_sim: $(B)/obj/tests/libraft/cluster.o
+# libraft alone, with the cluster and the disks of its tests.
+RAFTSIMOBJ := $(patsubst %,$(B)/obj/tests/%.o,sim/raft_sim sim/raft_faults $(addprefix libraft/,cluster \
+              cluster_check cluster_clients cluster_fsm cluster_run cluster_wire \
+              drift fault_disk fault_vfs linear))
+$(B)/sim/raft_sim: $(RAFTSIMOBJ) $(LINK_raft:%=$(B)/lib/lib%.a)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) -pthread $(WRAP_raft) -o $@ $^ $(LDLIBS)
+# libgossip alone.
+$(B)/sim/gossip_sim: $(patsubst %,$(B)/obj/tests/sim/%.o,gossip_sim gossip_world gossip_promises scenario) $(LINK_gossip:%=$(B)/lib/lib%.a)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
 
 # Seeds of each in a run of a few minutes; SIM_ARGS gives all the same others.
-SIM_SEEDS := birth:500 federation:300 failures:100 raft:2000
+SIM_SEEDS := birth:500 federation:300 failures:100 gossip:200 raft:2000
 sim_args = $(if $(SEED),-seed $(SEED),$(or $(SIM_ARGS),-seeds $(lastword $(subst :, ,$(1)))))
 sim: $(SIMS) ## deterministic simulations: SEED=n replays one, SIM_ARGS='-seeds 10000'
 	@$(foreach s,$(SIM_SEEDS),$(B)/sim/$(firstword $(subst :, ,$(s)))_sim $(call sim_args,$(s)) &&) true
@@ -231,7 +245,17 @@ demo: deps ## three datacenters become one federation, in a minute: KEEP=1 leave
 	@$(MAKE) --no-print-directory all
 	@python3 -B demo/demo.py --binary $(B)/bin/isthmus $(if $(KEEP),--keep)
 
-interop: all ## real serf agents and a Python peer against the binary: T=serf for one file
+# A node for the interop tests that links libgossip alone.
+$(B)/obj/tests/interop/%.o: tests/interop/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(call includes,$(SEES_gossip)) -c $< -o $@
+$(B)/bin/gossip-peer: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/interop/*.c)) $(LINK_gossip:%=$(B)/lib/lib%.a)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
+
+interop: all $(B)/bin/gossip-peer ## real serf agents and a Python peer against the binary: T=serf for one file
 	@sh tests/deps.sh $(INTEROP_DEPS)
 	@python3 -B tests/interop/run.py --binary $(B)/bin/isthmus $(T)
 

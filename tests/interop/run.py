@@ -60,6 +60,8 @@ def main():
     parser.add_argument("--binary", default="build/bin/isthmus")
     parser.add_argument("names", nargs="*",
                         help="files to run, such as serf; none: all")
+    parser.add_argument("-k", action="append", metavar="PART",
+                        help="only tests whose name has this")
     options = parser.parse_args()
     os.environ["ISTHMUS"] = os.path.abspath(options.binary)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -69,8 +71,9 @@ def main():
         name[5:-3] for name in os.listdir(folder)
         if name.startswith("test_") and name.endswith(".py"))
     sys.path.insert(0, folder)
-    suite = unittest.defaultTestLoader.loadTestsFromNames(
-        [f"test_{name}" for name in names])
+    loader = unittest.defaultTestLoader
+    loader.testNamePatterns = options.k and [f"*{part}*" for part in options.k]
+    suite = loader.loadTestsFromNames([f"test_{name}" for name in names])
     report = Report()
     suite.run(report)
     failed = len(report.failures) + len(report.errors)
