@@ -89,6 +89,7 @@ void hear_lan_member(void *ctx, enum gossip_event_kind kind,
              kv_str("pool", "lan"), kv_str("member", member->name),
              kv_addr("address", &member->addr));
     leader_member(server, kind, member);
+    leader_support_news(server);
     flood_join_soon(server);
     birth_soon(server);
     server_changed(server);

@@ -6,6 +6,7 @@
 #include "server/leader.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "server/internal.h"
@@ -37,6 +38,34 @@ static void on_round(void *ctx, int status)
         fedstate_antientropy_wake(leader->antientropy);
 }
 
+static bool all_know_states(const struct server *server, bool wan,
+                            const char *dc)
+{
+    size_t count, i;
+    const struct member *const *members =
+        pool_members(wan ? server->wan : server->lan, &count);
+
+    for (i = 0; i < count; i++) {
+        struct member_server as;
+
+        if (members[i]->status == GOSSIP_MEMBER_ALIVE &&
+            member_as_server(members[i], &as) && strcasecmp(as.dc, dc) == 0 &&
+            !as.federation_states)
+            return false;
+    }
+    return true;
+}
+
+/* Section 10: a datacenter supports federation states when all of its servers
+ * say so; the primary must too, since it takes what we send. */
+static bool is_supported(void *ctx)
+{
+    const struct server *server = ctx;
+
+    return all_know_states(server, false, server->config.datacenter) &&
+           all_know_states(server, true, server->config.primary_datacenter);
+}
+
 static void start_federation(struct server *server)
 {
     struct leader *leader = &server->leader;
@@ -47,6 +76,8 @@ static void start_federation(struct server *server)
         .catalog_ctx = server,
         .primary = primary_link_primary(&leader->link),
         .is_primary = server_is_primary(server),
+        .supported = is_supported,
+        .supported_ctx = server,
     };
     struct fedstate_replicator_config replicator = {
         .store = server->fsm.store,
@@ -169,6 +200,17 @@ void leader_path_news(struct server *server)
         fedstate_replicator_wake(server->leader.replicator);
     if (server->leader.antientropy)
         fedstate_antientropy_wake(server->leader.antientropy);
+}
+
+void leader_support_news(struct server *server)
+{
+    struct fedstate_antientropy_status status;
+
+    if (server->leader.antientropy == NULL)
+        return;
+    fedstate_antientropy_status(server->leader.antientropy, &status);
+    if (status.unsupported)
+        fedstate_antientropy_changed(server->leader.antientropy);
 }
 
 void leader_catalog_changed(struct server *server)

@@ -36,6 +36,8 @@ void leader_member(struct server *server, enum gossip_event_kind kind,
                    const struct member *member);
 /** A way to the primary may have come back: backoffs are cut short. */
 void leader_path_news(struct server *server);
+/** A server came, went or was upgraded: all may know federation states now. */
+void leader_support_news(struct server *server);
 /** The catalog moved. */
 void leader_catalog_changed(struct server *server);
 

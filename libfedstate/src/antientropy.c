@@ -1,9 +1,11 @@
 /*
  * Our own record, kept equal to our catalog. A change of either makes it look,
- * and a look that finds a difference sends, unless it must hold: after each
- * attempt for sync_interval, after a failure for a backoff, after a success
+ * and a look that finds a difference sends, unless it must hold: when its
+ * bucket of syncs is empty, after a failure for a backoff, after a success
  * that the table does not show yet for longer and longer. A move of the record
  * ends a hold of the last two kinds, since it is the news that was waited for.
+ * A gateway comes in two or three steps (a service, then its health), so a few
+ * syncs in a row leave without delay, and only a catalog that never rests waits.
  * So it acts on changes, and neither an Apply that always fails nor one that
  * succeeds and is never seen makes it spin.
  * Source: federation.md section 8, and F8 of section 13.
@@ -23,6 +25,7 @@
 #define ECHO_FIRST_MS 5000u /* replication takes a round trip and a round */
 /* Looking copies all gateways: a chatty catalog costs ten a second at most. */
 #define LOOK_SPACING_MS 100u
+#define SYNC_BURST 5u
 
 struct fedstate_antientropy {
     struct base_env *env;
@@ -36,9 +39,10 @@ struct fedstate_antientropy {
     uint64_t sent_over; /* the record's index when the call was made */
 
     uint64_t look_after_ms;
-    uint64_t sync_after_ms; /* sync_interval after the last attempt */
+    struct fedstate_bucket syncs_left;
     uint64_t hold_until_ms; /* a backoff, or the wait to see what was sent */
     uint64_t output_since_ms; /* only outputs differ since then; 0: no */
+    uint32_t pauses; /* failures in a row since the last wake */
     uint32_t unseen; /* successes in a row that the table did not show */
     struct fedstate_antientropy_status status;
     struct base_counter *looks, *syncs, *failures, *conflicts;
@@ -111,11 +115,13 @@ static void failed(struct fedstate_antientropy *antientropy, int status)
 
     if (seen->failures < UINT32_MAX)
         seen->failures++;
+    if (antientropy->pauses < UINT32_MAX)
+        antientropy->pauses++;
     seen->last_error = status;
     base_counter_add(status == FEDSTATE_ESTALE ? antientropy->conflicts
                                                : antientropy->failures,
                      1);
-    hold(antientropy, seen->failures, BACKOFF_FIRST_MS);
+    hold(antientropy, antientropy->pauses, BACKOFF_FIRST_MS);
     if (base_log_limit_pass(&antientropy->log_limit,
                             base_env_now_ns(antientropy->env)))
         base_log(&antientropy->log,
@@ -130,6 +136,7 @@ static void succeeded(struct fedstate_antientropy *antientropy)
     struct fedstate_antientropy_status *seen = &antientropy->status;
 
     seen->failures = 0;
+    antientropy->pauses = 0;
     seen->last_error = 0;
     seen->last_success_ms = base_env_now_ms(antientropy->env);
     antientropy->output_since_ms = 0;
@@ -171,8 +178,6 @@ static void send(struct fedstate_antientropy *antientropy,
     change.state = wanted;
     change.replaces_index = replaced(antientropy, record);
     antientropy->sent_over = own_index(antientropy);
-    antientropy->sync_after_ms = base_env_now_ms(antientropy->env) +
-                                 antientropy->config.sync_interval_ms;
     rv = primary->ops->apply(primary->ctx, &change, on_applied, antientropy,
                              &antientropy->call);
     if (rv < 0) {
@@ -182,19 +187,29 @@ static void send(struct fedstate_antientropy *antientropy,
     }
 }
 
+/* 0 if a sync may leave now. */
+static uint64_t token_ms(struct fedstate_antientropy *antientropy)
+{
+    uint64_t wait_ns =
+        fedstate_bucket_take(&antientropy->syncs_left,
+                             base_env_now_ns(antientropy->env));
+
+    return (wait_ns + 999999u) / 1000000u;
+}
+
 static void act(struct fedstate_antientropy *antientropy,
                 Fedstate__FederationState *wanted)
 {
     enum difference difference = compare(own_record(antientropy), wanted);
     uint64_t now = base_env_now_ms(antientropy->env);
-    uint64_t due = later(antientropy->sync_after_ms,
-                         antientropy->hold_until_ms);
+    uint64_t due = antientropy->hold_until_ms;
 
     antientropy->status.in_sync = difference == DIFFERS_NOT;
     if (difference == DIFFERS_NOT) {
         antientropy->output_since_ms = 0;
         antientropy->unseen = 0;
         antientropy->status.failures = 0;
+        antientropy->pauses = 0;
         antientropy->status.last_error = 0;
         return;
     }
@@ -206,10 +221,29 @@ static void act(struct fedstate_antientropy *antientropy,
     } else {
         antientropy->output_since_ms = 0;
     }
+    if (due <= now)
+        due = now + token_ms(antientropy);
     if (due > now)
         look_at(antientropy, due);
     else
         send(antientropy, wanted);
+}
+
+/* F8: an older server would refuse what it does not know, again and again. A
+ * record that is there says that all of them knew it once. */
+static bool is_supported(struct fedstate_antientropy *antientropy)
+{
+    const struct fedstate_antientropy_config *config = &antientropy->config;
+    bool supported = config->supported == NULL ||
+                     fedstate_store_count(config->store) > 0 ||
+                     config->supported(config->supported_ctx);
+
+    if (!supported && !antientropy->status.unsupported)
+        base_log(&antientropy->log, BASE_LOG_INFO,
+                 "waits until every server here and in the primary knows "
+                 "federation states");
+    antientropy->status.unsupported = !supported;
+    return supported;
 }
 
 static void look(void *arg)
@@ -219,8 +253,8 @@ static void look(void *arg)
     Fedstate__FederationState wanted = FEDSTATE__FEDERATION_STATE__INIT;
     size_t i;
 
-    if (antientropy->call != NULL)
-        return; /* its end looks again */
+    if (antientropy->call != NULL || !is_supported(antientropy))
+        return; /* its end looks again, or the news that it is */
     antientropy->look_after_ms =
         base_env_now_ms(antientropy->env) + LOOK_SPACING_MS;
     base_counter_add(antientropy->looks, 1);
@@ -283,6 +317,9 @@ int fedstate_antientropy_new(struct base_env *env,
     antientropy->config.datacenter = antientropy->datacenter;
     antientropy->log = base_log_named(&env->log, "fedstate.antientropy");
     set_defaults(&antientropy->config);
+    antientropy->syncs_left = (struct fedstate_bucket){
+        .interval_ns = antientropy->config.sync_interval_ms * 1000000ull,
+        .burst = SYNC_BURST};
     count_by(antientropy);
     base_timer_init(&antientropy->timer, env, "fedstate-antientropy", look,
                     antientropy);
@@ -313,6 +350,7 @@ void fedstate_antientropy_changed(struct fedstate_antientropy *antientropy)
 
 void fedstate_antientropy_wake(struct fedstate_antientropy *antientropy)
 {
+    antientropy->pauses = 0;
     antientropy->hold_until_ms = 0;
     look_at(antientropy, 0);
 }

@@ -264,6 +264,23 @@ START_TEST(a_wake_ends_a_backoff)
 }
 END_TEST
 
+/* F2: news of a way, and the first dead gateway that it meets must not cost the
+ * two minutes that the pauses had grown to. */
+START_TEST(after_a_wake_pauses_begin_at_a_second)
+{
+    primary.mode = FAKE_FAILS;
+    primary.status = BASE_EREFUSED;
+    begin();
+    world_run_ms(&world, 400000);
+    fedstate_replicator_wake(replicator);
+    world_run_ms(&world, 100);
+    primary.mode = FAKE_ANSWERS;
+    fake_primary_put(&primary, 5, make_state("dc1", 0));
+    world_run_ms(&world, 1100);
+    ck_assert(equal());
+}
+END_TEST
+
 START_TEST(the_index_is_kept_over_failures)
 {
     fake_primary_put(&primary, 5, make_state("dc1", 0));
@@ -379,6 +396,7 @@ Suite *replicator_suite(void)
     tcase_add_test(tc, a_new_leader_finds_what_the_old_one_left);
     tcase_add_loop_test(tc, failures_back_off_up_to_two_minutes, 0, 2);
     tcase_add_test(tc, a_wake_ends_a_backoff);
+    tcase_add_test(tc, after_a_wake_pauses_begin_at_a_second);
     tcase_add_test(tc, the_index_is_kept_over_failures);
     tcase_add_test(tc, one_record_that_is_refused_holds_up_no_other);
     tcase_add_test(tc, applies_are_a_hundred_a_second);

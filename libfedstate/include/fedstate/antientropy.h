@@ -29,7 +29,14 @@ struct fedstate_antientropy_config {
     /** We are the primary: the index that an Apply replaces is our table's own,
      * even where a record still tells of a primary that ruled it before. */
     bool is_primary;
-    uint32_t sync_interval_ms;         /* least time between syncs; 0: 1,000 */
+    /** False while our servers or the primary's include one that does not know
+     * federation states: nothing is sent, and nothing looks again before
+     * fedstate_antientropy_wake() or _changed(). NULL: always supported. */
+    bool (*supported)(void *ctx);
+    void *supported_ctx;
+    uint32_t sync_interval_ms;         /* between syncs over time, of which
+                                          five may come in a row, a tenth of
+                                          a second apart; 0: 1,000 */
     uint32_t check_update_interval_ms; /* output-only changes; 0: 300,000 */
     uint32_t backoff_max_ms;           /* 0: 120,000 */
 };
@@ -45,12 +52,13 @@ void fedstate_antientropy_free(struct fedstate_antientropy *antientropy);
 /** The catalog's gateways (may) have changed: looks soon. The store's own
  * changes are watched without being told. */
 void fedstate_antientropy_changed(struct fedstate_antientropy *antientropy);
-/** Looks now instead of waiting out a backoff: a path may have come back. The
- * least time between syncs holds. */
+/** Looks now instead of waiting out a backoff: a path may have come back, or
+ * the last server that was too old is gone. The pace of syncs holds. */
 void fedstate_antientropy_wake(struct fedstate_antientropy *antientropy);
 
 struct fedstate_antientropy_status {
     bool in_sync;             /* as of the last look */
+    bool unsupported;         /* waits until all servers know federation states */
     uint64_t last_success_ms; /* monotonic; 0: never */
     uint32_t failures;        /* in a row, conflicts too */
     int last_error;           /* 0 after a success */
