@@ -178,6 +178,7 @@ check: deps ## unit and integration tests: T=libgossip for one folder, SAN=1
 # Apart from check, so that make looks for pkg-config after deps has run.
 check-all: $(if $(T),,all) $(patsubst %,$(B)/tests/%,$(if $(T),$(T),$(CHECKS)))
 	@B=$(B) sh tests/run.sh $(if $(T),$(T),$(CHECKS))
+	$(if $(T),,@B=$(B) CC='$(CC)' SANFLAGS='$(SANFLAGS)' sh tests/install.sh)
 
 # ---- simulations: SEED=n replays one seed ----------------------------------
 SIMS := $(patsubst tests/sim/%.c,$(B)/sim/%,$(wildcard tests/sim/*_sim.c))
@@ -263,12 +264,34 @@ netns: all ## the demo's steps in network namespaces (root)
 	@sh tests/deps.sh iproute2 procps
 	@python3 -B tests/netns/run.py --binary $(B)/bin/isthmus
 
+# ---- installing ------------------------------------------------------------
+# Archives are in a folder of their own, since other packages have a libraft.a;
+# pkg-config isthmus-<library> knows where, and what else to link.
+PREFIX ?= /usr/local
+DESTDIR ?=
+ABOUT_base     := loops, streams, addresses, log and a deterministic simulator
+ABOUT_gossip   := memberlist and serf, the protocols of HashiCorp
+ABOUT_raft     := consensus, with storage on SQLite
+ABOUT_rpc      := one TLS server port, and calls to servers by their names
+ABOUT_fedstate := which gateways each datacenter has
+ABOUT_wanfed   := the gossip transport through gateways
+PKGS_base      := libevent libevent_pthreads libcrypto libprotobuf-c
+PKGS_gossip    := libcrypto msgpack jansson
+PKGS_raft      := libprotobuf-c sqlite3
+PKGS_rpc       := openssl
+PKGS_fedstate  := libprotobuf-c
+PKGS_wanfed    :=
+
+install: all ## to PREFIX=/usr/local, below DESTDIR: binary, libraries, man page, completion, systemd unit
+	@B=$(B) PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' VERSION='$(VERSION)' \
+		sh packaging/install.sh$(foreach l,$(LIBS), '$(l)|$(ABOUT_$(l))|$(PKGS_$(l))$(patsubst %, isthmus-%,$(filter-out $(l),$(LINK_$(l))))')
+
 compdb: ## compile_commands.json for editors
 	@sh tests/compdb.sh '$(MAKE)' > compile_commands.json
 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all check check-all help deps compdb clean demo bench sim interop netns fuzz mutants
+.PHONY: all check check-all help deps compdb clean install demo bench sim interop netns fuzz mutants
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

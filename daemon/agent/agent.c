@@ -27,8 +27,10 @@
 #include "agent/local_state.h"
 #include "agent/monitor.h"
 #include "agent/node_id.h"
+#include "agent/notify.h"
 #include "agent/pool_files.h"
 #include "agent/stable_files.h"
+#include "agent/syslog_sink.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/loop.h"
@@ -92,6 +94,7 @@ static void stop_gently(struct agent *agent)
         return;
     }
     agent->stopping = true;
+    notify("STOPPING=1");
     rpc_server_shutdown(agent->core.rpc, SHUTDOWN_MS, on_calls_ended, agent);
 }
 
@@ -131,6 +134,7 @@ static void leave(void *ctx, void (*done)(void *arg, int status), void *arg)
     }
     base_log(&agent->log, BASE_LOG_INFO, "leaving the pools");
     agent->leaving = true;
+    notify("STOPPING=1");
     agent->leave_done = done;
     agent->leave_arg = arg;
     base_timer_start_ms(&agent->leave_timer, LEAVE_TIMEOUT_MS);
@@ -238,19 +242,44 @@ static int fail(char **why, const char *text)
     return -1;
 }
 
-static int open_log(struct agent *agent, char **why)
+static int open_sink(struct agent *agent, char **why)
 {
+    const struct config *config = agent->config;
+    int facility;
+
     agent->log_fd = STDERR_FILENO;
-    if (agent->config->log_file) {
-        agent->log_fd = open(agent->config->log_file,
+    if (config->enable_syslog) {
+        syslog_facility_parse(config->syslog_facility, &facility);
+        agent->sink = syslog_sink_new(facility);
+        return 0;
+    }
+    if (config->log_file) {
+        agent->log_fd = open(config->log_file,
                              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
         if (agent->log_fd < 0) {
-            *why = base_asprintf("log_file %s: %s", agent->config->log_file,
+            *why = base_asprintf("log_file %s: %s", config->log_file,
                                  strerror(errno));
             return -1;
         }
     }
-    agent->sink = base_log_sink_fd(agent->log_fd, agent->config->log_json);
+    agent->sink = base_log_sink_fd(agent->log_fd, config->log_json);
+    return 0;
+}
+
+static void close_sink(struct agent *agent)
+{
+    if (agent->sink && agent->config->enable_syslog)
+        syslog_sink_free(agent->sink);
+    else if (agent->sink)
+        base_log_sink_free(agent->sink);
+    if (agent->log_fd > STDERR_FILENO)
+        close(agent->log_fd);
+}
+
+static int open_log(struct agent *agent, char **why)
+{
+    if (open_sink(agent, why) != 0)
+        return -1;
     agent->monitors = monitor_hub_new(agent->sink, agent->config->log_level);
     /* Records of debug level are made for monitors; the sink leaves them out. */
     agent->log = (struct base_log){
@@ -578,10 +607,7 @@ static void finish(struct agent *agent)
     if (agent->metrics)
         base_metrics_free(agent->metrics);
     monitor_hub_free(agent->monitors);
-    if (agent->sink)
-        base_log_sink_free(agent->sink);
-    if (agent->log_fd > STDERR_FILENO)
-        close(agent->log_fd);
+    close_sink(agent);
 }
 
 int agent_run(const struct config *config)
@@ -595,6 +621,7 @@ int agent_run(const struct config *config)
                  kv_str("datacenter", config->datacenter),
                  kv_bool("server", config->server),
                  kv_str("version", ISTHMUS_VERSION));
+        notify("READY=1");
         base_loop_run(agent.main);
     } else {
         fprintf(stderr, "isthmus: %s\n", why ? why : "cannot start");

@@ -31,6 +31,7 @@ void config_init(struct config *config)
     config->primary_gateways.interval_ms = 30 * 1000;
     config->datacenter = base_strdup("dc1");
     config->domain = base_strdup("consul");
+    config->syslog_facility = base_strdup("LOCAL0");
     base_addr_parse_ip(&config->bind_addr, "0.0.0.0");
     base_addr_parse_ip(&config->client_addr, "127.0.0.1");
     config->origins = config_origins_new();

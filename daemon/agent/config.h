@@ -133,6 +133,8 @@ struct config {
     enum base_log_level log_level; /* BASE_LOG_INFO */
     bool log_json;
     char *log_file; /* NULL: standard error */
+    bool enable_syslog; /* in place of both */
+    char *syslog_facility; /* "LOCAL0" */
 
     bool leave_on_terminate;      /* completed: !server unless set */
     bool skip_leave_on_interrupt; /* completed: server unless set */

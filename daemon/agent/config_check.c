@@ -10,6 +10,7 @@
 
 #include "agent/config_acl.h"
 #include "agent/config_names.h"
+#include "agent/syslog_sink.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "gossip/keyring.h"
@@ -269,6 +270,21 @@ static int check_primary_gateways(const struct config *config, char **why)
     return 0;
 }
 
+static int check_log(const struct config *config, char **why)
+{
+    const char *facility = config->syslog_facility;
+    int number;
+
+    if (config->enable_syslog && config->log_file)
+        return refuse(config, why, "enable_syslog", "excludes log_file");
+    if (facility == NULL || syslog_facility_parse(facility, &number) != 0)
+        return refuse(config, why, "syslog_facility",
+                      "\"%.40s\" is not a facility: wanted LOCAL0 to LOCAL7, "
+                      "DAEMON, USER, AUTH or SYSLOG",
+                      facility ? facility : "");
+    return 0;
+}
+
 static int check_acl(const struct config *config, char **why)
 {
     const char *key, *fault;
@@ -284,6 +300,7 @@ int config_check(const struct config *config, char **why)
         check_names,      check_bootstrap,        check_addresses,
         check_joins,      check_encrypt,          check_tls_keys,
         check_federation, check_primary_gateways, check_client, check_acl,
+        check_log,
     };
     size_t i;
 

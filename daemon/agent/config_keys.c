@@ -145,6 +145,11 @@ static const struct config_key keys[] = {
     {"log_file", CONFIG_TEXT, AT(log_file), 0, 0, "log-file", "FILE",
      "append the log to a file; default: standard error", NULL},
 
+    {"enable_syslog", CONFIG_BOOL, AT(enable_syslog), 0, 0, "syslog", NULL,
+     "log to syslog", NULL},
+    {"syslog_facility", CONFIG_TEXT, AT(syslog_facility), 0, 0, NULL, NULL,
+     NULL, NULL},
+
     {"leave_on_terminate", CONFIG_BOOL, AT(leave_on_terminate), 0, 0, NULL,
      NULL, NULL, NULL},
     {"skip_leave_on_interrupt", CONFIG_BOOL, AT(skip_leave_on_interrupt), 0, 0,

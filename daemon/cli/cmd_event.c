@@ -106,7 +106,7 @@ int cmd_event(int argc, char **argv)
         "Fires a user event: every member of the datacenter's pool hears of it "
         "once.\nName and payload together have room in 512 bytes.",
         flags, BASE_COUNT_OF(flags),
-        "isthmus event -name=deploy 7f3c2a1\n  isthmus event -list"};
+        "isthmus event -name=deploy 7f3c2a1\nisthmus event -list"};
     int code;
 
     if (args_parse(&command, argc, argv, &words, &code) != 0) {

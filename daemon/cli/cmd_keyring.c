@@ -146,7 +146,7 @@ int cmd_keyring(int argc, char **argv)
         "before has\nreached all nodes. Other datacenters' LAN pools are asked "
         "at their own servers.",
         flags, BASE_COUNT_OF(flags),
-        "isthmus keyring -list\n  isthmus keyring -install=$(isthmus keygen)"};
+        "isthmus keyring -list\nisthmus keyring -install=$(isthmus keygen)"};
     int code;
 
     if (args_parse(&command, argc, argv, NULL, &code) != 0)

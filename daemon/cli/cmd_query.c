@@ -142,7 +142,7 @@ int cmd_query(int argc, char **argv)
         "Agents of\nIsthmus answer isthmus:version; plain serf agents what "
         "their handlers do.",
         flags, BASE_COUNT_OF(flags),
-        "isthmus query isthmus:version\n  isthmus query -tag=role=web load"};
+        "isthmus query isthmus:version\nisthmus query -tag=role=web load"};
     int code;
 
     if (args_parse(&command, argc, argv, &words, &code) == 0)

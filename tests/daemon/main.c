@@ -33,6 +33,7 @@ Suite *merge_suite(void);
 Suite *metrics_page_suite(void);
 Suite *node_id_suite(void);
 Suite *operate_parts_suite(void);
+Suite *notify_suite(void);
 Suite *operate_suite(void);
 Suite *raft_join_suite(void);
 Suite *retry_join_suite(void);
@@ -79,6 +80,7 @@ int main(void)
         metrics_page_suite,
         node_id_suite,
         operate_parts_suite,
+        notify_suite,
         operate_suite,
         raft_join_suite,
         retry_join_suite,

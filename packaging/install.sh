@@ -1,0 +1,40 @@
+#!/bin/sh
+# What `make install` does: install.sh 'NAME|WHAT IT IS|PACKAGES IT NEEDS'...,
+# one argument a library, with B, PREFIX, DESTDIR and VERSION in the environment.
+set -e
+to=$DESTDIR$PREFIX
+here=$(dirname "$0")
+
+fill() { # NAME ABOUT REQUIRES <template
+    sed -e "s|@PREFIX@|$PREFIX|; s|@BINDIR@|$PREFIX/bin|" \
+        -e "s|@VERSION@|$VERSION|; s|@NAME@|$1|; s|@ABOUT@|$2|; s|@REQUIRES@|$3|"
+}
+
+install -d "$to/bin" "$to/lib/isthmus" "$to/lib/pkgconfig" \
+    "$to/lib/systemd/system" "$to/share/man/man8" \
+    "$to/share/bash-completion/completions"
+install -m 755 "$B/bin/isthmus" "$to/bin/"
+for library; do
+    name=${library%%|*}
+    rest=${library#*|}
+    install -m 644 "$B/lib/lib$name.a" "$to/lib/isthmus/"
+    install -d "$to/include/isthmus/$name"
+    install -m 644 "lib$name/include/$name/"*.h "$to/include/isthmus/$name/"
+    for generated in "$B/gen/$name/$name/"*.h; do
+        [ ! -e "$generated" ] ||
+            install -m 644 "$generated" "$to/include/isthmus/$name/"
+    done
+    fill "$name" "${rest%%|*}" "${rest#*|}" <"$here/library.pc" \
+        >"$to/lib/pkgconfig/isthmus-$name.pc"
+done
+# The binary knows its commands best.
+"$B/bin/isthmus" help | sed -n 's/^  \([a-z].*[^ ]\)  *  \(.*\)/.It Cm \1\n\2/p' |
+    sed '1i .Bl -tag -width Ds
+$a .El' >"$to/share/man/man8/commands"
+fill "" "" "" <"$here/isthmus.8" |
+    sed -e "/@COMMANDS@/{r $to/share/man/man8/commands" -e "d;}" \
+        >"$to/share/man/man8/isthmus.8"
+rm "$to/share/man/man8/commands"
+fill "" "" "" <"$here/isthmus.service" >"$to/lib/systemd/system/isthmus.service"
+install -m 644 "$here/isthmus.bash" \
+    "$to/share/bash-completion/completions/isthmus"
