@@ -1,19 +1,26 @@
 /*
  * A simulated cluster for tests: servers on hosts of base/sim.h, messages as
- * its datagrams (so links, loss and delay apply; long ones in pieces), memory
- * disks that survive crashes, and a state machine that keeps what it applied.
- * cluster_check() looks at all servers after every event for the four safety
- * properties (Raft, Figure 3).
+ * its datagrams (so links, loss and delay apply; long ones in pieces), disks
+ * that survive crashes (in memory, or SQLite on a fault_disk.h), clocks that
+ * drift, clients whose history is kept, and a state machine that keeps what it
+ * applied. cluster_check() looks at all servers after every event for the four
+ * safety properties (Raft, Figure 3).
  */
 #ifndef TESTS_LIBRAFT_CLUSTER_H
 #define TESTS_LIBRAFT_CLUSTER_H
 
+#include <sys/queue.h>
+
 #include "base/sim.h"
+#include "drift.h"
+#include "fault_disk.h"
+#include "linear.h"
 #include "raft/core.h"
 #include "raft/node.h"
 #include "raft/storage_memory.h"
 
 #define CLUSTER_MAX 7
+#define CLUSTER_KEYS 4 /* registers of the state machine */
 
 /* One committed entry, as the first server to apply it saw it. */
 struct cluster_fact {
@@ -31,44 +38,89 @@ struct gathering {
     size_t len;
 };
 
+/* The state machine: registers for clients, and for everything else a sum over
+ * all commands in order, and their count. */
+struct cluster_state {
+    uint64_t sum;
+    uint64_t count;
+    raft_index applied;
+    uint64_t registers[CLUSTER_KEYS];
+};
+
 struct cluster_server {
     struct cluster *cluster;
     unsigned number;
     char id[16];
     struct base_sim_host *host;
     struct base_env *env;
+    struct drift *drift; /* env's clock, if the cluster's drift */
     struct base_net *net;
     struct base_packets *packets;
     struct base_addr addr;
-    struct raft_memory_disk *disk;
+    struct raft_memory_disk *disk; /* one of the two */
+    struct fault_disk *files;
     struct raft_node *node; /* NULL: down */
+    int refused;            /* its storage did not open, and why */
     bool fatal;
     uint32_t boots;
-    /* The state machine: a sum over all commands in order, and their count. */
-    uint64_t state_sum;
-    uint64_t state_count;
-    raft_index applied;
+    struct cluster_state state;
     struct restoring *restoring;
+    raft_index snapshot_seen; /* newest it took or was sent */
     /* Seen by the checker. */
-    enum raft_role role_seen;
     raft_index last_seen;
     raft_term last_term;
     uint32_t message_number;
     struct gathering gathering[CLUSTER_MAX]; /* by sender */
 };
 
+/* A fault that never happened was never survived: simulations print these and
+ * want none of them zero. */
+#define CLUSTER_COUNT_MAP(X)                                                 \
+    X(elections, "elections")                                                \
+    X(truncations, "truncations")                                            \
+    X(crashes, "losses of power")                                            \
+    X(kills, "kills")                                                        \
+    X(cuts, "losses of power inside of a write")                             \
+    X(acked, "acknowledged")                                                 \
+    X(snapshots, "snapshots taken")                                          \
+    X(installs, "snapshots installed")                                       \
+    X(changes, "membership changes")                                         \
+    X(transfers, "leadership transfers")                                     \
+    X(reads, "linearizable reads")                                           \
+    X(disk_failures, "failed disks")                                         \
+    X(damaged, "flipped bits")                                               \
+    X(torn_writes, "torn writes")                                            \
+    X(lost_writes, "lost writes")                                            \
+    X(failed_syncs, "failed syncs")                                          \
+    X(full_disks, "full disks")                                              \
+    X(clock_jumps, "clock jumps")                                            \
+    X(leader_checks, "leader completeness checks")                           \
+    X(histories, "linearizability checks")                                   \
+    X(operations, "operations in them")
+
 struct cluster_counts {
-    uint64_t elections, truncations, crashes, acked, snapshots, restores,
-        changes, leader_checks, transfers, reads, disk_failures, damaged;
+#define X(name, words) uint64_t name;
+    CLUSTER_COUNT_MAP(X)
+#undef X
+};
+
+struct cluster_config {
+    uint64_t seed;
+    unsigned count;  /* servers on one network */
+    unsigned voters; /* the first of them are the first configuration */
+    uint32_t snapshot_threshold; /* 0: never */
+    bool on_files;   /* SQLite, on disks in trouble */
+    uint32_t drift_ppm; /* clocks are off by up to so much, either way */
 };
 
 struct cluster {
     struct base_sim *sim;
+    struct cluster_config config;
     unsigned count;
     struct cluster_server servers[CLUSTER_MAX];
     bool cut[CLUSTER_MAX][CLUSTER_MAX]; /* from, to */
     uint32_t loss_ppm, duplicate_ppm, delay_max_us;
-    /* History: what any server applied at an index. */
+    /* What any server applied at an index. */
     struct cluster_fact *facts;
     raft_index fact_count, fact_cap;
     /* Leaders by term. */
@@ -81,15 +133,18 @@ struct cluster {
     struct cluster_counts counts;
     raft_index acked_max;
     uint64_t proposals_open;
-    uint32_t snapshot_threshold;
+    struct history history;
+    LIST_HEAD(, cluster_client) clients; /* who wait for an answer */
 };
 
-/** count servers on one network; the first `voters` are its first
- * configuration, bootstrapped and started. */
+/** Bootstrapped and started. */
+struct cluster *cluster_make(const struct cluster_config *config);
+/** The same, without snapshots, on memory disks and perfect clocks. */
 struct cluster *cluster_new(uint64_t seed, unsigned count, unsigned voters);
-/** The same with snapshots after so many entries. */
+/** And with snapshots after so many entries. */
 struct cluster *cluster_new_with(uint64_t seed, unsigned count,
                                  unsigned voters, uint32_t snapshot_threshold);
+void cluster_free(struct cluster *cluster);
 /** The server as a configuration lists it. */
 void cluster_server_entry(const struct cluster *cluster, unsigned server,
                           enum raft_suffrage suffrage,
@@ -97,11 +152,12 @@ void cluster_server_entry(const struct cluster *cluster, unsigned server,
 /** NULL while it is down. */
 const struct raft *cluster_core(const struct cluster *cluster,
                                 unsigned server);
-void cluster_free(struct cluster *cluster);
-/** Starts a server that is down. */
+/** Starts a server that is down. It stays down if its files are refused. */
 void cluster_start(struct cluster *cluster, unsigned server);
 /** Power loss. */
 void cluster_crash(struct cluster *cluster, unsigned server);
+/** The process only: what it wrote is there, synced or not. */
+void cluster_kill(struct cluster *cluster, unsigned server);
 /** Both ways, or one. */
 void cluster_cut(struct cluster *cluster, unsigned a, unsigned b, bool cut);
 void cluster_cut_one_way(struct cluster *cluster, unsigned from, unsigned to,
@@ -127,5 +183,12 @@ bool cluster_converged(const struct cluster *cluster);
 bool cluster_run_until_converged(struct cluster *cluster, uint64_t within_ms);
 /** Aborts, naming what is broken. */
 void cluster_check(struct cluster *cluster);
+
+/** A client of a server reads, writes or swaps a register; what it saw goes
+ * into the history. Refusals count as never happened. */
+void cluster_client(struct cluster *cluster, unsigned server,
+                    enum history_kind kind, uint32_t key);
+/** Aborts if the history so far is not linearizable. */
+void cluster_check_history(struct cluster *cluster);
 
 #endif

@@ -14,7 +14,7 @@ START_TEST(a_cluster_elects_and_commits)
     ck_assert(cluster_run_until_leader(cluster, 10000));
     ck_assert(cluster_commit(cluster, 100, 10000));
     ck_assert(cluster_run_until_converged(cluster, 5000));
-    ck_assert_uint_eq(cluster->servers[0].state_count, 100);
+    ck_assert_uint_eq(cluster->servers[0].state.count, 100);
     cluster_free(cluster);
 }
 END_TEST
@@ -43,7 +43,7 @@ START_TEST(everything_acknowledged_survives_a_crash_of_all)
         cluster_start(cluster, i);
     ck_assert(cluster_run_until_leader(cluster, 20000));
     ck_assert(cluster_run_until_converged(cluster, 5000));
-    ck_assert_uint_ge(cluster->servers[0].state_count, acked);
+    ck_assert_uint_ge(cluster->servers[0].state.count, acked);
     cluster_free(cluster);
 }
 END_TEST
@@ -59,7 +59,7 @@ START_TEST(a_crashed_leader_is_replaced_and_catches_up)
     ck_assert(cluster_commit(cluster, 50, 10000));
     cluster_start(cluster, old);
     ck_assert(cluster_run_until_converged(cluster, 10000));
-    ck_assert_uint_ge(cluster->servers[old].state_count, 60);
+    ck_assert_uint_ge(cluster->servers[old].state.count, 60);
     cluster_free(cluster);
 }
 END_TEST
@@ -82,7 +82,7 @@ START_TEST(a_leader_cut_off_steps_down_and_its_tail_is_replaced)
     cluster_heal(cluster);
     ck_assert(cluster_run_until_converged(cluster, 10000));
     ck_assert_uint_gt(cluster->counts.truncations, 0);
-    ck_assert_uint_eq(cluster->servers[old].state_count, 20);
+    ck_assert_uint_eq(cluster->servers[old].state.count, 20);
     cluster_free(cluster);
 }
 END_TEST
@@ -415,8 +415,8 @@ START_TEST(who_is_far_behind_gets_a_snapshot)
     ck_assert_uint_gt(status.first_index, 100); /* the log was compacted */
     cluster_start(cluster, away);
     ck_assert(cluster_run_until_converged(cluster, 20000));
-    ck_assert_uint_gt(cluster->counts.restores, 0);
-    ck_assert_uint_eq(cluster->servers[away].state_count, 410);
+    ck_assert_uint_gt(cluster->counts.installs, 0);
+    ck_assert_uint_eq(cluster->servers[away].state.count, 410);
     /* And it comes back from its own disk. */
     cluster_crash(cluster, away);
     cluster_start(cluster, away);
