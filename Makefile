@@ -142,8 +142,6 @@ all: $(B)/bin/isthmus $(EXAMPLES) ## libraries and daemon, under build/lib and b
 CHECKS := $(patsubst tests/%/,%,$(sort $(dir $(wildcard tests/lib*/*.c tests/daemon/*.c))))
 # What libraft's tests make of its disk (tests/libraft/fault_disk.h).
 WRAP_raft := $(patsubst %,-Wl$(comma)--wrap=%,pwrite write fdatasync fsync rename unlink)
-# What libraft's tests make of its disk (tests/libraft/fault_disk.h).
-WRAP_raft := $(patsubst %,-Wl$(comma)--wrap=%,pwrite write fdatasync fsync rename unlink)
 TESTLIBS := $(shell pkg-config --libs check 2>/dev/null) -lsubunit
 
 define test_library
