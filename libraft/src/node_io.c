@@ -275,9 +275,9 @@ int node_step(struct raft_node *node, struct raft_event *event)
     for (i = 0; i < update.now_count; i++)
         node_send(node, &update.messages_now[i]);
     send_after(node, &update);
+    flush(node); /* the followers' disks work while ours does */
     note_changes(node, &update);
     if (update.snapshot_chunk)
-    flush(node); /* the followers' disks work while ours does */
         snapshot_receive_chunk(node, event->u.message);
     if (update.write_id != 0)
         submit_write(node, &update);

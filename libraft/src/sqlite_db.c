@@ -395,6 +395,8 @@ int db_commit_writes(struct raft_db *db, const struct storage_op_list *writes)
     const struct storage_op *op;
     int rv = wal_reserve(db);
 
+    if (rv == 0)
+        rv = run(db, db->begin);
     STAILQ_FOREACH(op, writes, next) {
         if (rv == 0)
             rv = write_one(db, op->write);

@@ -83,18 +83,18 @@ static int commit(void *storage, const struct storage_op_list *writes)
 
 /* ---- checkpoints ---- */
 
+/* The count is the log worker's; a little old, it only times the work. */
+static int wal_pages(const struct storage_sqlite *sqlite)
+{
+    return __atomic_load_n(&sqlite->db.wal_pages, __ATOMIC_RELAXED);
+}
+
 static int checkpoint_rest_run(void *storage, struct storage_op *op)
 {
     struct storage_sqlite *sqlite = sqlite_of(storage);
     struct side_record record = sqlite_record_now(sqlite);
     int moved;
     int rv = wal_checkpoint(&sqlite->db, &moved);
-
-/* The count is the log worker's; a little old, it only times the work. */
-static int wal_pages(const struct storage_sqlite *sqlite)
-{
-    return __atomic_load_n(&sqlite->db.wal_pages, __ATOMIC_RELAXED);
-}
 
     (void)op;
     __atomic_store_n(&sqlite->db.wal_pages, 0, __ATOMIC_RELAXED);
@@ -109,8 +109,14 @@ static void checkpoint_rest_done(void *arg, int status)
     sqlite->checkpointing = false;
 }
 
+/* Each round moves what was committed during the one before it. */
 static int checkpoint_bulk_run(void *storage, struct storage_op *op)
 {
+    struct storage_sqlite *sqlite = sqlite_of(storage);
+    int rounds = 0;
+    int moved = 0;
+    int rv;
+
     (void)op;
     do {
         rv = wal_checkpoint(&sqlite->bulk_db, &moved);
