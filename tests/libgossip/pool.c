@@ -88,6 +88,13 @@ static size_t broadcasts(void *ctx, size_t overhead, size_t limit,
                                   limit, emit, arg);
 }
 
+static void broadcasts_sent(void *ctx, bool sent)
+{
+    struct pool_node *node = ctx;
+
+    gossip_broadcasts_sent(node->queue, sent);
+}
+
 static void local_state(void *ctx, bool join, struct base_buf *out)
 {
     struct pool_node *node = ctx;
@@ -112,6 +119,7 @@ static int on_merge(void *ctx, const struct gossip_node *nodes, size_t count)
 
     for (i = 0; i < count; i++)
         ck_assert_ptr_nonnull(nodes[i].name);
+    node->last_merge = count;
     return node->refuse_merge ? -1 : 0;
 }
 
@@ -150,6 +158,7 @@ static const struct gossip_delegate delegate_preset = {
     .on_conflict = on_conflict,
     .on_message = on_message,
     .broadcasts = broadcasts,
+    .broadcasts_sent = broadcasts_sent,
     .local_state = local_state,
     .merge_state = merge_state,
     .on_merge = on_merge,

@@ -38,6 +38,7 @@ struct pool_node {
     uint64_t last_event_ms;
     size_t last_message_len;
     bool refuse_merge;
+    size_t last_merge; /* nodes that on_merge was last shown */
     bool refuse_alive;
     char state_in[64];  /* the last user state that came */
     char state_out[64]; /* what we say */

@@ -199,6 +199,28 @@ START_TEST(a_send_that_fails_is_a_failed_probe)
 }
 END_TEST
 
+/* News that cannot be sent is not used up: it goes once there is a way. */
+START_TEST(news_waits_for_a_way_out)
+{
+    struct lone *lone = lone_new();
+
+    lone->config.params.gossip_interval_ms = 100;
+    lone_start(lone);
+    lone_alive(lone, "n1", 1, 1);
+    gossip_broadcasts_prune(lone->ml->broadcasts, 0);
+    lone->send_status = GOSSIP_EROUTE;
+    gossip_memberlist_update(lone->ml, "m", 1, 1000, NULL, NULL);
+    base_sim_run_for_ms(lone->sim, 60000);
+    ck_assert_uint_eq(lone_sent_count(lone, ML_ALIVE), 0);
+    lone->send_status = 0;
+    base_sim_run_for_ms(lone->sim, 2000);
+    /* 4 x ceil(log10(3)) times, as always. */
+    ck_assert_uint_eq(lone_sent_count(lone, ML_ALIVE), 4);
+    ck_assert_uint_eq(gossip_broadcasts_count(lone->ml->broadcasts), 0);
+    lone_free(lone);
+}
+END_TEST
+
 /* The others are asked at once. */
 START_TEST(after_a_failed_send_the_others_are_asked_at_once)
 {
@@ -451,6 +473,7 @@ Suite *probe_suite(void)
     tcase_add_test(tcase, a_send_that_fails_is_a_failed_probe);
     tcase_add_test(tcase,
                    after_a_failed_send_the_others_are_asked_at_once);
+    tcase_add_test(tcase, news_waits_for_a_way_out);
     tcase_add_test(tcase, suspects_are_told_with_the_ping);
     tcase_add_test(tcase, left_and_dead_are_not_probed);
     tcase_add_loop_test(tcase, indirect_pings_are_passed_on, 0, 2);

@@ -337,6 +337,7 @@ static const char *take(struct gossip_broadcasts *queue, struct taken *taken,
 {
     taken->text[0] = '\0';
     gossip_broadcasts_take(queue, nodes, 2, limit, take_text, taken);
+    gossip_broadcasts_sent(queue, true);
     return taken->text;
 }
 
@@ -379,6 +380,30 @@ START_TEST(broadcasts_of_a_name_replace)
     ck_assert_str_eq(take(queue, &taken, 100, 1000), "suspect ");
     gossip_broadcasts_prune(queue, 0);
     ck_assert_uint_eq(taken.done, 1);
+    gossip_broadcasts_free(queue);
+}
+END_TEST
+
+/* What could not be sent is not used up, and keeps its place and its name. */
+START_TEST(broadcasts_that_were_not_sent_do_not_count)
+{
+    struct gossip_broadcasts *queue = gossip_broadcasts_new(1);
+    struct taken taken = {"", 0};
+    unsigned i;
+
+    gossip_broadcasts_add(queue, "a", "one", 3, count_done, &taken);
+    for (i = 0; i < 100; i++) {
+        gossip_broadcasts_take(queue, 1, 2, 100, take_text, &taken);
+        ck_assert_str_eq(taken.text, "one ");
+        taken.text[0] = '\0';
+        gossip_broadcasts_sent(queue, false);
+    }
+    ck_assert_uint_eq(taken.done, 0);
+    ck_assert_uint_eq(gossip_broadcasts_count(queue), 1);
+    gossip_broadcasts_add(queue, "a", "two", 3, NULL, NULL);
+    ck_assert_uint_eq(taken.done, 1);
+    ck_assert_str_eq(take(queue, &taken, 1, 100), "two ");
+    ck_assert_uint_eq(gossip_broadcasts_count(queue), 0);
     gossip_broadcasts_free(queue);
 }
 END_TEST
@@ -452,6 +477,7 @@ START_TEST(broadcasts_keep_order_in_numbers)
         struct in_order order = {SIZE_MAX, 0};
 
         gossip_broadcasts_take(queue, 100, 2, 1 << 20, check_order, &order);
+        gossip_broadcasts_sent(queue, true);
         ck_assert_uint_eq(order.count, 2000);
     }
     gossip_broadcasts_prune(queue, 500);
@@ -741,6 +767,7 @@ Suite *parts_suite(void)
     tcase_add_loop_test(tcase, lying_padding_is_refused, 0, 4);
     tcase_add_test(tcase, broadcasts_go_least_sent_first);
     tcase_add_test(tcase, broadcasts_of_a_name_replace);
+    tcase_add_test(tcase, broadcasts_that_were_not_sent_do_not_count);
     tcase_add_test(tcase, broadcasts_survive_reentry);
     tcase_add_test(tcase, broadcasts_keep_order_in_numbers);
     tcase_add_test(tcase, equal_facts_are_one_record);

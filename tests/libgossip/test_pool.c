@@ -485,6 +485,25 @@ START_TEST(merges_can_be_refused)
 }
 END_TEST
 
+/* The merge hook is shown the whole other side, known or not. */
+START_TEST(merges_show_all_members)
+{
+    struct pool *pool = pool_new(20, 5);
+
+    pool_start_all(pool);
+    pool_form(pool);
+    pool_join(pool, 1, 0);
+    pool_until(pool, pool_is_done, &pool->nodes[1], 5000);
+    ck_assert_int_eq(pool->nodes[1].done_status, 0);
+    ck_assert_uint_eq(pool->nodes[1].last_merge, 5);
+    pool->nodes[1].refuse_merge = true;
+    pool_join(pool, 1, 0);
+    pool_until(pool, pool_is_done, &pool->nodes[1], 5000);
+    ck_assert_int_eq(pool->nodes[1].done_status, GOSSIP_EREFUSED);
+    pool_free(pool);
+}
+END_TEST
+
 START_TEST(members_can_be_refused)
 {
     struct pool *pool = pool_new(20, 2);
@@ -609,6 +628,7 @@ Suite *pool_suite(void)
     tcase_add_test(tcase, names_are_defended);
     tcase_add_loop_test(tcase, names_of_the_gone_can_be_taken, 0, 3);
     tcase_add_test(tcase, merges_can_be_refused);
+    tcase_add_test(tcase, merges_show_all_members);
     tcase_add_test(tcase, members_can_be_refused);
     tcase_add_test(tcase, strangers_networks_are_refused);
     tcase_add_test(tcase, equal_seeds_give_equal_runs);

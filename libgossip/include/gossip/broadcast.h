@@ -26,12 +26,16 @@ void gossip_broadcasts_add(struct gossip_broadcasts *queue, const char *name,
                            const void *data, size_t len,
                            gossip_broadcast_done_fn done, void *arg);
 /** Emits messages while overhead + length fits into what is left of limit;
- * node_count is the N of the retransmit limit. Returns the bytes used. */
+ * node_count is the N of the retransmit limit. Returns the bytes used. The next
+ * call must be gossip_broadcasts_sent(). */
 size_t gossip_broadcasts_take(struct gossip_broadcasts *queue,
                               size_t node_count, size_t overhead, size_t limit,
                               void (*emit)(void *arg, const void *data,
                                            size_t len),
                               void *arg);
+/** What the last take emitted has left, once more; or, with sent false, could
+ * not: then it does not count, and the messages stay as they were. */
+void gossip_broadcasts_sent(struct gossip_broadcasts *queue, bool sent);
 size_t gossip_broadcasts_count(const struct gossip_broadcasts *queue);
 /** Keeps the max messages that have travelled least. */
 void gossip_broadcasts_prune(struct gossip_broadcasts *queue, size_t max);

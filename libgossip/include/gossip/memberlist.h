@@ -81,11 +81,17 @@ struct gossip_delegate {
     size_t (*broadcasts)(void *ctx, size_t overhead, size_t limit,
                          void (*emit)(void *arg, const void *data, size_t len),
                          void *arg);
+    /** The packet with what broadcasts gave has left; or could not: then it
+     * should be given again (gossip_broadcasts_sent()). */
+    void (*broadcasts_sent)(void *ctx, bool sent);
     /** Our user state for a push/pull, appended to out. */
     void (*local_state)(void *ctx, bool join, struct base_buf *out);
     void (*merge_state)(void *ctx, const void *data, size_t len, bool join);
-    /** A push/pull that joins: nonzero refuses it. Shown are the nodes of which
-     * it says something that is new here. */
+    /** A push/pull that joins: nonzero refuses it as a whole. Shown are all
+     * nodes of the other side, but for entries so bad that they were dropped.
+     * While such an exchange is read each of them takes about 32 bytes of
+     * exchange_bytes_max, also those that we know just so, which are not held
+     * otherwise; NULL saves that. */
     int (*on_merge)(void *ctx, const struct gossip_node *nodes, size_t count);
     /** Any alive message: nonzero drops it (CheckAlive). */
     int (*on_alive)(void *ctx, const struct gossip_node *node);

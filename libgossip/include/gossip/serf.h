@@ -122,7 +122,8 @@ struct gossip_serf_config {
     const char *keyring_path;
 
     void (*on_event)(void *ctx, const struct gossip_event *event);
-    /** A pool that wants to merge with ours: nonzero refuses. May be NULL. */
+    /** A pool that wants to merge with ours, with all of its members: nonzero
+     * refuses. May be NULL, which saves memory (gossip/memberlist.h). */
     int (*on_merge)(void *ctx, const struct gossip_member *members,
                     size_t count);
     /** Each alive message about a node: nonzero drops it. May be NULL. */

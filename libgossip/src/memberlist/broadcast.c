@@ -26,6 +26,8 @@ struct entry {
 struct gossip_broadcasts {
     struct broadcast_link *root;
     struct entry *names;
+    struct entry *taken; /* not in the tree until it is known to be sent */
+    uint32_t transmits_max; /* for what was taken */
     uint64_t next_id;
     size_t count;
     uint32_t retransmit_mult;
@@ -46,13 +48,18 @@ static struct entry *entry_of(struct broadcast_link *link)
     return link == NULL ? NULL : BASE_CONTAINER_OF(link, struct entry, link);
 }
 
+static void forget(struct gossip_broadcasts *queue, struct entry *entry)
+{
+    if (entry->name != NULL)
+        HASH_DEL(queue->names, entry);
+    queue->count--;
+}
+
 /* Out of the tree and the names; the entry is the caller's. */
 static void take_out(struct gossip_broadcasts *queue, struct entry *entry)
 {
     broadcast_tree_remove(&queue->root, &entry->link);
-    if (entry->name != NULL)
-        HASH_DEL(queue->names, entry);
-    queue->count--;
+    forget(queue, entry);
 }
 
 static void entry_free(struct entry *entry)
@@ -76,6 +83,7 @@ void gossip_broadcasts_free(struct gossip_broadcasts *queue)
 {
     if (queue == NULL)
         return;
+    assert(queue->taken == NULL);
     while (queue->root != NULL) {
         struct entry *entry = entry_of(queue->root);
 
@@ -92,6 +100,7 @@ void gossip_broadcasts_add(struct gossip_broadcasts *queue, const char *name,
     struct entry *entry = base_calloc(1, sizeof(*entry) + len);
     struct entry *old = NULL;
 
+    assert(queue->taken == NULL);
     entry->link.key.len = len;
     entry->link.key.id = queue->next_id++;
     entry->done = done;
@@ -127,58 +136,56 @@ static struct entry *next_fitting(struct gossip_broadcasts *queue,
     }
 }
 
-/* Puts back what was sent but not often enough. */
-static void put_back(struct gossip_broadcasts *queue, struct entry *sent)
-{
-    while (sent != NULL) {
-        struct entry *entry = sent;
-
-        sent = sent->next;
-        entry->link.key.transmits++;
-        broadcast_tree_insert(&queue->root, &entry->link);
-    }
-}
-
 size_t gossip_broadcasts_take(struct gossip_broadcasts *queue,
                               size_t node_count, size_t overhead, size_t limit,
                               void (*emit)(void *arg, const void *data,
                                            size_t len),
                               void *arg)
 {
-    uint32_t transmits_max =
-        ml_retransmit_limit(queue->retransmit_mult, node_count);
-    struct entry *again = NULL;
-    struct entry *finished = NULL;
     uint32_t tier = 0;
     size_t used = 0;
 
+    assert(queue->taken == NULL);
+    queue->transmits_max =
+        ml_retransmit_limit(queue->retransmit_mult, node_count);
     while (used + overhead < limit) {
         struct entry *entry =
             next_fitting(queue, &tier, limit - used - overhead);
-        struct entry **list;
 
         if (entry == NULL)
             break;
         used += overhead + entry->link.key.len;
         emit(arg, entry->data, entry->link.key.len);
-        if (entry->link.key.transmits + 1 >= transmits_max) {
-            take_out(queue, entry);
-            list = &finished;
-        } else {
-            broadcast_tree_remove(&queue->root, &entry->link);
-            list = &again;
-        }
-        entry->next = *list;
-        *list = entry;
+        broadcast_tree_remove(&queue->root, &entry->link);
+        entry->next = queue->taken;
+        queue->taken = entry;
     }
-    put_back(queue, again);
+    return used;
+}
+
+void gossip_broadcasts_sent(struct gossip_broadcasts *queue, bool sent)
+{
+    struct entry *finished = NULL;
+
+    while (queue->taken != NULL) {
+        struct entry *entry = queue->taken;
+
+        queue->taken = entry->next;
+        entry->link.key.transmits += sent;
+        if (!sent || entry->link.key.transmits < queue->transmits_max) {
+            broadcast_tree_insert(&queue->root, &entry->link);
+        } else {
+            forget(queue, entry);
+            entry->next = finished;
+            finished = entry;
+        }
+    }
     while (finished != NULL) {
         struct entry *entry = finished;
 
         finished = finished->next;
         finish(entry);
     }
-    return used;
 }
 
 size_t gossip_broadcasts_count(const struct gossip_broadcasts *queue)

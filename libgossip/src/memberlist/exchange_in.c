@@ -36,9 +36,12 @@ static int on_type(void *arg, unsigned type)
 static int on_push_pull(void *arg, const struct ml_push_pull *header)
 {
     struct ml_exchange *exchange = arg;
+    const struct gossip_delegate *delegate = exchange->ml->delegate;
 
     if (exchange->role == ML_ROLE_ACCEPTED)
         exchange->join = header->join;
+    exchange->staged.is_shown = exchange->join && delegate != NULL &&
+                                delegate->on_merge != NULL;
     return 0;
 }
 
@@ -244,7 +247,7 @@ void ml_exchange_merge(struct ml_exchange *exchange)
     if (!exchange->merge_begun) {
         exchange->merge_begun = true;
         rv = ml_staged_check(&exchange->staged, ml);
-        if (rv == 0 && exchange->join)
+        if (rv == 0)
             rv = ml_staged_ask(&exchange->staged, ml);
     }
     if (rv < 0) {

@@ -48,8 +48,9 @@ static void on_tick(void *arg)
         ml_take_broadcasts(ml, ml_broadcast_bytes_max(ml) +
                                    ML_COMPOUND_PART_BYTES, &parts);
         more = parts.count > 0;
-        if (more)
-            (void)ml_send_parts(ml, &peer, targets[i]->record, &parts);
+        ml_broadcasts_sent(ml, !more || ml_send_parts(ml, &peer,
+                                                      targets[i]->record,
+                                                      &parts) == 0);
         ml_parts_close(&parts);
     }
 }

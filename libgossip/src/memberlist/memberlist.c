@@ -123,6 +123,8 @@ int gossip_memberlist_new(struct base_env *env,
         env->metrics, "isthmus.memberlist.packets_received", NULL, NULL);
     ml->packets_out = base_metrics_counter(
         env->metrics, "isthmus.memberlist.packets_sent", NULL, NULL);
+    ml->refutations = base_metrics_counter(
+        env->metrics, "isthmus.memberlist.refutations", NULL, NULL);
     record = own_record(ml, config->meta, config->meta_len);
     ml->self = ml_members_add(&ml->members, env, ml_record_ref(record));
     ml_announce(ml, record, 1, NULL, NULL);

@@ -37,6 +37,7 @@ static void refute(struct gossip_memberlist *ml, uint32_t accused)
     ml->self->incarnation = own;
     ml->members.version++;
     ml_awareness_apply(ml, 1);
+    base_counter_add(ml->refutations, 1);
     base_log(&ml->log, BASE_LOG_WARN, "refuting an accusation",
              kv_uint("incarnation", own));
     ml_tell_alive(ml, ml->self->record, own, NULL, NULL);

@@ -152,6 +152,7 @@ struct gossip_memberlist {
     struct base_counter *dropped[ML_DROP_COUNT];
     struct base_counter *packets_in;
     struct base_counter *packets_out;
+    struct base_counter *refutations;
 };
 
 static inline struct mp_bytes ml_record_name_bytes(const struct ml_record *r)
@@ -221,6 +222,8 @@ int ml_send_message(struct gossip_memberlist *ml, const struct gossip_peer *to,
 /** Adds queued broadcasts that fit into limit. */
 void ml_take_broadcasts(struct gossip_memberlist *ml, size_t limit,
                         struct ml_parts *parts);
+/** Those have left; or could not, and are not used up by that. */
+void ml_broadcasts_sent(struct gossip_memberlist *ml, bool sent);
 /** The largest broadcast that fits a gossip packet, and is queued at all. */
 size_t ml_broadcast_bytes_max(const struct gossip_memberlist *ml);
 

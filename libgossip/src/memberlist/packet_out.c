@@ -222,6 +222,13 @@ void ml_take_broadcasts(struct gossip_memberlist *ml, size_t limit,
                                  limit, emit_user, parts);
 }
 
+void ml_broadcasts_sent(struct gossip_memberlist *ml, bool sent)
+{
+    gossip_broadcasts_sent(ml->broadcasts, sent);
+    if (ml->delegate != NULL && ml->delegate->broadcasts_sent != NULL)
+        ml->delegate->broadcasts_sent(ml->delegate_ctx, sent);
+}
+
 int ml_send_message(struct gossip_memberlist *ml, const struct gossip_peer *to,
                     const struct ml_record *known, enum ml_type type,
                     const void *message)
@@ -238,6 +245,7 @@ int ml_send_message(struct gossip_memberlist *ml, const struct gossip_peer *to,
     if (budget > len + ML_COMPOUND_PART_BYTES)
         ml_take_broadcasts(ml, budget - len - ML_COMPOUND_PART_BYTES, &parts);
     rv = ml_send_parts(ml, to, known, &parts);
+    ml_broadcasts_sent(ml, rv == 0);
     ml_parts_close(&parts);
     return rv;
 }

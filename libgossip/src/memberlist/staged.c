@@ -68,7 +68,7 @@ size_t ml_staged_cost(const struct ml_push_node *node)
 }
 
 static void append(struct ml_staged *staged, struct ml_record *record,
-                   uint32_t incarnation, enum gossip_state state)
+                   uint32_t incarnation, enum gossip_state state, bool known)
 {
     struct ml_staged_entry *entry;
 
@@ -81,6 +81,7 @@ static void append(struct ml_staged *staged, struct ml_record *record,
     entry->record = record;
     entry->incarnation = incarnation;
     entry->state = (uint8_t)state;
+    entry->known = known;
 }
 
 size_t ml_staged_add(struct ml_staged *staged, struct gossip_memberlist *ml,
@@ -88,7 +89,7 @@ size_t ml_staged_add(struct ml_staged *staged, struct gossip_memberlist *ml,
                      const struct base_addr *from)
 {
     struct ml_record *record;
-    bool made;
+    bool made, known;
     struct ml_facts facts;
     enum gossip_state state;
     enum ml_drop why;
@@ -105,10 +106,11 @@ size_t ml_staged_add(struct ml_staged *staged, struct gossip_memberlist *ml,
     state = (enum gossip_state)node->state;
     widen(&staged->protocol, facts.vsn, state == GOSSIP_ALIVE);
     widen(&staged->delegate, facts.vsn + 3, state == GOSSIP_ALIVE);
-    if (!ml_is_news(ml, &facts, node->incarnation, state))
+    known = !ml_is_news(ml, &facts, node->incarnation, state);
+    if (known && !staged->is_shown)
         return 0;
     record = ml_records_intern(ml->members.records, &facts, &made);
-    append(staged, record, node->incarnation, state);
+    append(staged, record, node->incarnation, state, known);
     return ENTRY_COST + (made ? ml_record_bytes(record) : 0);
 }
 
@@ -119,7 +121,7 @@ int ml_staged_ask(const struct ml_staged *staged, struct gossip_memberlist *ml)
     size_t i;
     int rv;
 
-    if (ml->delegate == NULL || ml->delegate->on_merge == NULL)
+    if (!staged->is_shown)
         return 0;
     nodes = base_calloc(staged->count + 1, sizeof(*nodes));
     for (i = 0; i < staged->count; i++)
@@ -155,7 +157,12 @@ static void merge_entry(struct gossip_memberlist *ml,
 bool ml_staged_merge(struct ml_staged *staged, struct gossip_memberlist *ml,
                      size_t count)
 {
-    for (; count > 0 && staged->merged < staged->count; count--)
-        merge_entry(ml, &staged->entries[staged->merged++]);
+    for (; count > 0 && staged->merged < staged->count; count--) {
+        const struct ml_staged_entry *entry =
+            &staged->entries[staged->merged++];
+
+        if (!entry->known)
+            merge_entry(ml, entry);
+    }
     return staged->merged == staged->count;
 }

@@ -1,7 +1,8 @@
 /*
  * A push/pull on its way in: members that say something new, and the version
  * ranges of all of them, until everything is read and may be merged. Members
- * that we know just so are not held. Source: gossip.md 1.11, 2.6.
+ * that we know just so are not held, but for a delegate that is to be shown
+ * them all. Source: gossip.md 1.11, 2.6.
  */
 #ifndef MEMBERLIST_STAGED_H
 #define MEMBERLIST_STAGED_H
@@ -12,6 +13,7 @@ struct ml_staged_entry {
     struct ml_record *record; /* a reference */
     uint32_t incarnation;
     uint8_t state; /* enum gossip_state */
+    bool known;    /* just so: to be shown, not to be merged */
 };
 
 /* Of one kind of version: what the alive understand, what anyone speaks. */
@@ -27,14 +29,15 @@ struct ml_staged {
     size_t count;
     size_t cap;
     size_t merged;            /* how many of them have been through the rules */
+    bool is_shown;            /* the delegate will be asked: hold them all */
     struct ml_range protocol; /* over every valid entry, held or not */
     struct ml_range delegate;
 };
 
 void ml_staged_init(struct ml_staged *staged);
 void ml_staged_close(struct ml_staged *staged);
-/** Takes one entry: drops it if it is bad, keeps it if it is news. Returns the
- * memory that it takes, at most ml_staged_cost(). */
+/** Takes one entry: drops it if it is bad, keeps it if it is news or to be
+ * shown. Returns the memory that it takes, at most ml_staged_cost(). */
 size_t ml_staged_add(struct ml_staged *staged, struct gossip_memberlist *ml,
                      const struct ml_push_node *node,
                      const struct base_addr *from);

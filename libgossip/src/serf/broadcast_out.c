@@ -55,6 +55,15 @@ bool serf_broadcast(struct gossip_serf *serf, struct gossip_broadcasts *queue,
     return true;
 }
 
+void serf_broadcasts_sent(void *ctx, bool sent)
+{
+    struct gossip_serf *serf = ctx;
+
+    gossip_broadcasts_sent(serf->intent_queue, sent);
+    gossip_broadcasts_sent(serf->query_queue, sent);
+    gossip_broadcasts_sent(serf->event_queue, sent);
+}
+
 size_t serf_broadcasts_take(void *ctx, size_t overhead, size_t limit,
                             void (*emit)(void *arg, const void *data,
                                          size_t len),

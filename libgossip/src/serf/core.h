@@ -49,6 +49,7 @@ struct gossip_serf {
     struct serf_counters counters;
     struct gossip_serf_config cfg; /* defaults filled in, strings ours */
     struct base_buf meta;          /* our encoded tags */
+    struct gossip_delegate delegate; /* what we are to memberlist */
     struct gossip_memberlist *memberlist;
     enum gossip_serf_state state;
 
@@ -118,6 +119,7 @@ size_t serf_broadcasts_take(void *ctx, size_t overhead, size_t limit,
                             void (*emit)(void *arg, const void *data,
                                          size_t len),
                             void *arg);
+void serf_broadcasts_sent(void *ctx, bool sent);
 void serf_queues_check(void *arg);
 /** Broadcasts if another member is alive, and calls done later, once: with 0
  * when the message has left (or there was nobody), or GOSSIP_ETIMEOUT. */

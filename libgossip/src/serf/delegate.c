@@ -166,8 +166,6 @@ static int on_merge(void *ctx, const struct gossip_node *nodes, size_t count)
     size_t i;
     int rv;
 
-    if (serf->cfg.on_merge == NULL)
-        return 0;
     views = base_calloc(count + 1, sizeof(views[0]));
     members = base_calloc(count + 1, sizeof(members[0]));
     for (i = 0; i < count; i++) {
@@ -245,6 +243,7 @@ const struct gossip_delegate serf_delegate = {
     .on_conflict = on_conflict,
     .on_message = on_message,
     .broadcasts = serf_broadcasts_take,
+    .broadcasts_sent = serf_broadcasts_sent,
     .local_state = local_state,
     .merge_state = merge_state,
     .on_merge = on_merge,

@@ -222,6 +222,22 @@ static bool is_well_formed(const struct serf_msg_query *msg,
                              msg->port) == 0;
 }
 
+/* Agents of the original crash on a filter without bytes, and on a key
+ * operation without a message (gossip.md 9.26). What we survive must not reach
+ * them through us. */
+static bool may_pass_on(const struct serf_msg_query *msg)
+{
+    uint32_t i;
+
+    for (i = 0; i < msg->filter_count; i++)
+        if (msg->filters[i].len == 0)
+            return false;
+    if (serf_is_internal(msg->name) && msg->payload.len == 0 &&
+        !mp_is(msg->name, SERF_INTERNAL_PREFIX "ping"))
+        return false;
+    return (msg->flags & SERF_FLAG_NO_BROADCAST) == 0;
+}
+
 bool serf_query_in(struct gossip_serf *serf, const struct serf_msg_query *msg)
 {
     char source[GOSSIP_NAME_MAX + 1];
@@ -250,5 +266,5 @@ bool serf_query_in(struct gossip_serf *serf, const struct serf_msg_query *msg)
     if (serf_filters_match(serf, msg))
         answer(serf, msg, source, &addr);
     /* Others may be meant even if we are not. */
-    return (msg->flags & SERF_FLAG_NO_BROADCAST) == 0;
+    return may_pass_on(msg);
 }

@@ -145,11 +145,14 @@ static int start_memberlist(struct gossip_serf *serf)
         .cidrs_allowed = cfg->cidrs_allowed,
         .cidrs_allowed_count = cfg->cidrs_allowed_count,
         .transport = cfg->transport,
-        .delegate = &serf_delegate,
+        .delegate = &serf->delegate,
         .delegate_ctx = serf,
         .subsystem = cfg->subsystem,
     };
 
+    serf->delegate = serf_delegate;
+    if (cfg->on_merge == NULL)
+        serf->delegate.on_merge = NULL; /* spares memberlist the list */
     return gossip_memberlist_new(serf->env, &config, &serf->memberlist);
 }
 
