@@ -85,7 +85,9 @@ static int start(struct raft *core, const struct raft_stored *stored,
     if (core->started)
         return RAFT_EINVAL;
     core->started = true;
-    core->behind = stored->behind;
+    if (stored->behind)
+        core->behind = random_next(core) | 1;
+    core->repair_until = stored->repair_until;
     core->term = stored->term;
     text_copy(core->voted_for, sizeof(core->voted_for), stored->voted_for);
     core->snapshot_index = stored->snapshot_index;
@@ -99,7 +101,7 @@ static int start(struct raft *core, const struct raft_stored *stored,
     update->state_changed = true;
     election_reset_timer(core);
     /* Alone, there is nobody to wait for. */
-    if (core_is_voter(core) && !core->behind &&
+    if (core_is_voter(core) && repair_is_whole(core) &&
         configuration_voter_count(core_configuration(core)) == 1)
         election_start(core, true, false, update);
     return 0;
@@ -117,7 +119,8 @@ static int bootstrap(struct raft *core,
 
     if (configuration_validate(&first) < 0)
         return RAFT_EINVAL;
-    if (log_last(&core->log) > 0 || core->term > 0 || core->behind)
+    if (log_last(&core->log) > 0 || core->term > 0 ||
+        !repair_is_whole(core))
         return RAFT_EEXIST;
     if (first.cluster_id[0] == '\0')
         memcpy(first.cluster_id, core->cluster_id, sizeof(first.cluster_id));
@@ -160,8 +163,8 @@ static bool is_pre_vote(const struct raft_message *m)
 static int timeout_now(struct raft *core, const struct raft_message *m,
                        struct raft_update *update)
 {
-    if (core->role == RAFT_LEADER || !core_may_campaign(core) || core->behind ||
-        !id_equal(core->leader_id, m->from))
+    if (core->role == RAFT_LEADER || !core_may_campaign(core) ||
+        !repair_is_whole(core) || !id_equal(core->leader_id, m->from))
         return 0;
     election_start(core, false, true, update);
     return 0;
@@ -346,7 +349,12 @@ uint64_t raft_leader_heard_ms(const struct raft *core)
 
 bool raft_is_behind(const struct raft *core)
 {
-    return core->behind;
+    return !repair_is_whole(core);
+}
+
+raft_index raft_repair_until(const struct raft *core)
+{
+    return core->repair_until;
 }
 
 const struct raft_configuration *
@@ -386,7 +394,9 @@ bool raft_peer_progress(const struct raft *core, const char *id,
                                   .heard_ms = peer->heard_ms,
                                   .inflight = peer->inflight_count,
                                   .snapshot =
-                                      peer->state == PROGRESS_SNAPSHOT};
+                                      peer->state == PROGRESS_SNAPSHOT,
+                                  .behind = peer->behind != 0 ||
+                                            peer->repairing};
     return true;
 }
 

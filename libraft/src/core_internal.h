@@ -8,6 +8,7 @@
  *   membership.c   configurations of the log, changes, leadership transfer
  *   read.c         read barriers
  *   snapshot.c     log compaction and snapshots from the leader
+ *   repair.c       the way back of a server whose storage lost something
  *   update.c       filling and freeing updates
  */
 #ifndef LIBRAFT_CORE_INTERNAL_H
@@ -54,6 +55,10 @@ struct progress {
     uint32_t inflight_bytes;
     uint64_t snapshot_offset;
     uint64_t snapshot_asked_ms;
+    uint64_t behind;      /* what it called itself when it had lost something;
+                             0: nothing lost, or on its way back */
+    bool repairing;       /* its log does not count yet */
+    uint64_t valid_round; /* answers to earlier rounds are of an earlier life */
 };
 
 /* A write that the storage has and has not answered. */
@@ -84,7 +89,8 @@ struct raft {
     uint64_t random;
     uint64_t now_ms;
     bool started;
-    bool behind;
+    uint64_t behind;         /* names this life of ours; 0: nothing lost */
+    raft_index repair_until; /* see struct raft_write */
 
     /* Persistent (Figure 2); in memory ahead of the disk. */
     raft_term term;
@@ -206,6 +212,21 @@ void follow_reject_stale(struct raft *core, const struct raft_message *m,
 void follow_persisted(struct raft *core, struct raft_update *update);
 void follow_ack(struct raft *core, struct raft_update *update);
 
+/* ---- repair.c ---- */
+/** Nothing that was promised is missing: may vote, lead, acknowledge. */
+bool repair_is_whole(const struct raft *core);
+/** True if m lets the log begin anew, and it has. */
+bool repair_begin(struct raft *core, const struct raft_message *m,
+                  struct raft_update *update);
+/** Tells a leader that we are behind. */
+void repair_report(struct raft *core, const char *leader_id, uint64_t round,
+                   struct raft_update *update);
+/** After the durable or the verified index grew. */
+void repair_advance(struct raft *core, struct raft_update *update);
+void repair_heard(struct raft *core, struct progress *peer, uint64_t behind,
+                  struct raft_update *update);
+void repair_returned(struct raft *core, struct progress *peer);
+
 /* ---- lead.c ---- */
 void lead_begin(struct raft *core, struct raft_update *update);
 /** outvoted: by a newer term, not of our own accord. */
@@ -218,6 +239,11 @@ int lead_append_reply(struct raft *core, const struct raft_message *m,
                       struct raft_update *update);
 /** Sends what windows allow to everybody. */
 void lead_replicate(struct raft *core, struct raft_update *update);
+/** Sends the peer an append without entries. */
+void lead_heartbeat(struct raft *core, struct progress *peer,
+                    struct raft_update *update);
+/** Nothing is known of the peer's log. */
+void lead_probe_anew(struct raft *core, struct progress *peer);
 /** Sends an append to everybody, with or without entries. */
 void lead_heartbeat_all(struct raft *core, struct raft_update *update);
 void lead_advance_commit(struct raft *core, struct raft_update *update);

@@ -158,7 +158,8 @@ void election_tick(struct raft *core, struct raft_update *update)
 {
     if (core->now_ms < core->election_due_ms)
         return;
-    if (!core_may_campaign(core) || core->behind || persist_is_stalled(core)) {
+    if (!core_may_campaign(core) || !repair_is_whole(core) ||
+        persist_is_stalled(core)) {
         /* Who may not lead, or whose disk does not answer, does not ask; but
          * it no longer vouches for a leader that it does not hear. */
         if (core->role == RAFT_CANDIDATE)
@@ -185,7 +186,7 @@ static bool log_is_up_to_date(const struct raft *core,
 
 static bool may_grant(const struct raft *core, const struct raft_message *m)
 {
-    if (core->behind || m->term < core->term)
+    if (!repair_is_whole(core) || m->term < core->term)
         return false;
     if (!log_is_up_to_date(core, m))
         return false;

@@ -10,9 +10,12 @@
 
 void follow_ack(struct raft *core, struct raft_update *update)
 {
-    struct raft_message *reply =
-        update_after(core, update, RAFT_MESSAGE_APPEND_REPLY, core->leader_id);
+    struct raft_message *reply;
 
+    repair_advance(core, update);
+    reply = update_after(core, update, RAFT_MESSAGE_APPEND_REPLY,
+                         core->leader_id);
+    reply->u.append_reply.repairing = !repair_is_whole(core);
     reply->u.append_reply.match =
         core->verified < core->durable ? core->verified : core->durable;
     reply->u.append_reply.round = core->ack_round;
@@ -52,6 +55,7 @@ static void reject(struct raft *core, const struct raft_message *m,
             index = core->commit + 1; /* up to there logs cannot differ */
     }
     reply->u.append_reply.rejected = true;
+    reply->u.append_reply.repairing = !repair_is_whole(core);
     reply->u.append_reply.prev_index = m->u.append.prev_index;
     reply->u.append_reply.conflict_index = index;
     reply->u.append_reply.conflict_term = term;
@@ -141,11 +145,8 @@ int follow_append(struct raft *core, struct raft_message *m,
     core->leader_heard = true;
     core->leader_heard_ms = core->now_ms;
     election_reset_timer(core);
-    if (core->behind) {
-        /* Something it once acknowledged is gone: it promises nothing more
-         * until it has been taken in anew. */
-        update_after(core, update, RAFT_MESSAGE_APPEND_REPLY, m->from)
-            ->u.append_reply.behind = true;
+    if (core->behind != 0 && !repair_begin(core, m, update)) {
+        repair_report(core, m->from, m->u.append.round, update);
         return 0;
     }
     if (m->u.append.round > core->ack_round)

@@ -116,13 +116,17 @@ static void send_append(struct raft *core, struct progress *peer, size_t limit,
     size_t count = 0;
     size_t i;
 
-    if (peer->state == PROGRESS_SNAPSHOT)
+    if (peer->state == PROGRESS_SNAPSHOT || peer->behind != 0)
         prev = 0; /* only to be heard: everybody agrees on nothing */
     else if (!log_term_at(&core->log, prev, &m->u.append.prev_term))
         assert(false);
     m->u.append.prev_index = prev;
     m->u.append.commit = core->commit;
     m->u.append.round = core->round;
+    if (peer->behind != 0) {
+        m->u.append.renew = peer->behind;
+        m->u.append.renew_index = log_last(&core->log);
+    }
     while (limit > 0 && at <= log_last(&core->log)) {
         size_t more = entry_packed_len(log_at(&core->log, at));
 
@@ -160,7 +164,7 @@ static bool needs_snapshot(const struct raft *core, const struct progress *peer)
 static void replicate_to(struct raft *core, struct progress *peer,
                          struct raft_update *update)
 {
-    if (peer->state == PROGRESS_SNAPSHOT)
+    if (peer->state == PROGRESS_SNAPSHOT || peer->behind != 0)
         return;
     if (needs_snapshot(core, peer)) {
         set_state(peer, PROGRESS_SNAPSHOT);
@@ -186,9 +190,13 @@ void lead_replicate(struct raft *core, struct raft_update *update)
         replicate_to(core, &core->peers[i], update);
 }
 
-static void heartbeat(struct raft *core, struct progress *peer,
-                      struct raft_update *update)
+void lead_heartbeat(struct raft *core, struct progress *peer,
+                    struct raft_update *update)
 {
+    if (peer->behind != 0) {
+        send_append(core, peer, 0, update);
+        return;
+    }
     if (peer->state == PROGRESS_SNAPSHOT) {
         send_append(core, peer, 0, update);
         /* A chunk or its answer got lost: ask for it again. */
@@ -208,7 +216,14 @@ void lead_heartbeat_all(struct raft *core, struct raft_update *update)
     uint32_t i;
 
     for (i = 0; i < core->peer_count; i++)
-        heartbeat(core, &core->peers[i], update);
+        lead_heartbeat(core, &core->peers[i], update);
+}
+
+void lead_probe_anew(struct raft *core, struct progress *peer)
+{
+    set_state(peer, PROGRESS_PROBE);
+    peer->match = 0;
+    peer->next = log_last(&core->log) + 1;
 }
 
 /* ---- beginning and ending ---- */
@@ -299,7 +314,8 @@ static raft_index majority_match(const struct raft *core)
         matches[count++] = core->durable;
     for (i = 0; i < core->peer_count; i++) {
         if (core->peers[i].voter)
-            matches[count++] = core->peers[i].match;
+            matches[count++] =
+                core->peers[i].repairing ? 0 : core->peers[i].match;
     }
     if (count == 0)
         return 0;
@@ -413,10 +429,17 @@ int lead_append_reply(struct raft *core, const struct raft_message *m,
     if (m->u.append_reply.match > log_last(&core->log) ||
         m->u.append_reply.round > core->round)
         return RAFT_EINVAL;
+    if (m->u.append_reply.round < peer->valid_round)
+        return 0; /* of an earlier life (repair.c) */
     memcpy(id, peer->id, sizeof(id));
     lead_heard(core, peer, m->u.append_reply.round, update);
-    if (m->u.append_reply.behind)
+    if (m->u.append_reply.behind != 0) {
+        repair_heard(core, peer, m->u.append_reply.behind, update);
         return 0;
+    }
+    if (peer->behind != 0)
+        repair_returned(core, peer);
+    peer->repairing = m->u.append_reply.repairing;
     if (m->u.append_reply.rejected) {
         step_back(core, peer, m);
     } else {
@@ -491,7 +514,7 @@ void lead_tick(struct raft *core, struct raft_update *update)
         if (core->now_ms < peer_due_ms(core, peer))
             continue;
         peer->probing = false;
-        heartbeat(core, peer, update);
+        lead_heartbeat(core, peer, update);
     }
     membership_advance(core, update);
 }

@@ -324,7 +324,7 @@ static struct progress *most_caught_up(const struct raft *core)
     for (i = 0; i < core->peer_count; i++) {
         struct progress *peer = &core->peers[i];
 
-        if (peer->voter &&
+        if (peer->voter && peer->behind == 0 && !peer->repairing &&
             core->now_ms < peer->heard_ms + core->election_ms &&
             (best == NULL || peer->match > best->match))
             best = peer;
@@ -344,6 +344,8 @@ int transfer_start(struct raft *core, const char *id,
     target = id[0] == '\0' ? most_caught_up(core) : lead_peer(core, id);
     if (target == NULL || !target->voter)
         return RAFT_ENOSERVER;
+    if (target->behind != 0 || target->repairing)
+        return RAFT_EBUSY;
     core->transfer_running = true;
     core->transfer_due_ms = core->now_ms + core->election_ms;
     memcpy(core->transfer_id, target->id, sizeof(core->transfer_id));

@@ -204,8 +204,8 @@ static void on_loaded(void *arg, int status, struct raft_stored *stored)
              kv_uint("snapshot_index", stored->snapshot_index));
     if (stored->behind)
         base_log(&node->log, BASE_LOG_ERROR,
-                 "storage has lost entries it once promised: this server "
-                 "neither votes nor leads; remove it and add it again",
+                 "storage has lost what it once promised: this server neither "
+                 "votes nor leads until a leader has given it back",
                  kv_str("id", node->id));
     node->newest = (struct snapshot_about){
         .index = stored->snapshot_index,

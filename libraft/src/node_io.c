@@ -183,7 +183,9 @@ static void submit_write(struct raft_node *node, struct raft_update *update)
         .voted_for = write->update.voted_for,
         .truncate_from = write->update.truncate_from,
         .entries = write->update.entries,
-        .entry_count = write->update.entry_count};
+        .entry_count = write->update.entry_count,
+        .set_repair = write->update.set_repair,
+        .repair_until = write->update.repair_until};
     LIST_INSERT_HEAD(&node->writes, write, link);
     rv = node->config.storage->ops->write(node->config.storage, &write->write,
                                           on_written, write);

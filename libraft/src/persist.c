@@ -32,7 +32,7 @@ static void pending_grow(struct raft *core)
 
 void persist_finish_step(struct raft *core, struct raft_update *update)
 {
-    if (update->set_vote || update->truncate_from != 0 ||
+    if (update->set_vote || update->truncate_from != 0 || update->set_repair ||
         update->entry_count > 0) {
         if (core->pending_count == core->pending_cap)
             pending_grow(core);
@@ -45,7 +45,7 @@ void persist_finish_step(struct raft *core, struct raft_update *update)
             .id = update->write_id,
             .since_ms = core->now_ms,
             .last_index = log_last(&core->log)};
-        if (update->set_vote)
+        if (update->set_vote || update->set_repair)
             core->write_vote = update->write_id;
     }
     update->after_id = core->write_vote;

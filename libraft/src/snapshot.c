@@ -53,14 +53,18 @@ int snapshot_chunk(struct raft *core, const struct raft_message *m,
     core->leader_heard = true;
     core->leader_heard_ms = core->now_ms;
     election_reset_timer(core);
-    if (m->u.snapshot.index > core->commit && !core->behind) {
+    if (core->behind != 0) {
+        repair_report(core, m->from, m->u.snapshot.round, update);
+        return 0;
+    }
+    if (m->u.snapshot.index > core->commit) {
         update->snapshot_chunk = true;
         return 0;
     }
     /* We have all that it holds. */
     reply = update_after(core, update, RAFT_MESSAGE_SNAPSHOT_REPLY, m->from);
     reply->u.snapshot_reply.index = m->u.snapshot.index;
-    reply->u.snapshot_reply.done = !core->behind;
+    reply->u.snapshot_reply.done = true;
     reply->u.snapshot_reply.round = m->u.snapshot.round;
     return 0;
 }
@@ -116,6 +120,7 @@ int snapshot_installed(struct raft *core, const struct raft_event *event,
         core->durable = index;
     if (core->verified < index)
         core->verified = index;
+    repair_advance(core, update);
     return 0;
 }
 
@@ -131,6 +136,8 @@ int snapshot_reply(struct raft *core, const struct raft_message *m,
         (m->u.snapshot_reply.done &&
          m->u.snapshot_reply.index > log_last(&core->log)))
         return RAFT_EINVAL;
+    if (m->u.snapshot_reply.round < peer->valid_round)
+        return 0; /* of an earlier life */
     memcpy(id, peer->id, sizeof(id));
     lead_heard(core, peer, m->u.snapshot_reply.round, update);
     if (peer->state != PROGRESS_SNAPSHOT)

@@ -296,27 +296,21 @@ static int add_entry(struct raft_db *db, const struct raft_entry *entry)
     return rv;
 }
 
-/* The part of a row's bytes before index. Lengths are enough: contents are
- * checked when they are used. */
-static int bytes_before(const void *data, size_t len, raft_index index,
-                        size_t *out)
+/* The part of a row's bytes before index; the first index is that of the row.
+ * What begins at index may be damaged: that can be why it is cut off. */
+static int bytes_before(const void *data, size_t len, raft_index first,
+                        raft_index index, size_t *out)
 {
     struct base_cursor cursor = base_cursor_of(data, len);
     const uint8_t *start = cursor.at;
 
-    while (base_cursor_left(&cursor) > 0) {
+    for (; first < index && base_cursor_left(&cursor) > 0; first++) {
         struct raft_entry entry;
-        const uint8_t *at = cursor.at;
-        int rv = entry_unpack(&cursor, &entry);
 
-        if (rv < 0)
+        if (entry_unpack(&cursor, &entry) < 0 || entry.index != first)
             return RAFT_ECORRUPT;
-        if (entry.index >= index) {
-            *out = (size_t)(at - start);
-            return 0;
-        }
     }
-    *out = len;
+    *out = (size_t)(cursor.at - start);
     return 0;
 }
 
@@ -339,8 +333,8 @@ static int shorten_row(struct raft_db *db, raft_index from)
     }
     first = column_u64(db->row_before, 0);
     rv = bytes_before(sqlite3_column_blob(db->row_before, 2),
-                      (size_t)sqlite3_column_bytes(db->row_before, 2), from,
-                      &keep);
+                      (size_t)sqlite3_column_bytes(db->row_before, 2), first,
+                      from, &keep);
     data = base_memdup(sqlite3_column_blob(db->row_before, 2), keep);
     sqlite3_reset(db->row_before);
     if (rv == 0) {

@@ -13,7 +13,7 @@
 
 #define SLOT_BYTES 512u
 #define SLOT_SPACING 4096
-#define SUMMED_BYTES 96u
+#define SUMMED_BYTES 104u
 
 static const char magic[8] = {'i', 's', 't', 'h', 's', 'i', 'd', '1'};
 
@@ -36,11 +36,12 @@ static void slot_encode(const struct side_record *record, uint64_t sequence,
     put_u64(slot + 16, record->term);
     memcpy(slot + 24, record->voted_for, RAFT_ID_MAX);
     put_u64(slot + 88, record->last_index);
+    put_u64(slot + 96, record->repair_until);
     sum = crc32c(0, slot, SUMMED_BYTES);
-    slot[96] = (uint8_t)(sum >> 24);
-    slot[97] = (uint8_t)(sum >> 16);
-    slot[98] = (uint8_t)(sum >> 8);
-    slot[99] = (uint8_t)sum;
+    slot[104] = (uint8_t)(sum >> 24);
+    slot[105] = (uint8_t)(sum >> 16);
+    slot[106] = (uint8_t)(sum >> 8);
+    slot[107] = (uint8_t)sum;
 }
 
 static bool slot_decode(const uint8_t slot[SLOT_BYTES],
@@ -56,6 +57,7 @@ static bool slot_decode(const uint8_t slot[SLOT_BYTES],
     memcpy(record->voted_for, base_cursor_bytes(&cursor, RAFT_ID_MAX),
            RAFT_ID_MAX);
     record->last_index = base_cursor_u64be(&cursor);
+    record->repair_until = base_cursor_u64be(&cursor);
     return base_cursor_u32be(&cursor) == crc32c(0, slot, SUMMED_BYTES) &&
            record->voted_for[RAFT_ID_MAX - 1] == '\0';
 }

@@ -11,7 +11,8 @@
  *   16  8  term
  *   24  64 vote, NUL-padded
  *   88  8  last index
- *   96  4  CRC-32C of bytes 0 to 95
+ *   96  8  repair until (raft_write), 0: nothing to repair
+ *   104 4  CRC-32C of bytes 0 to 103
  *
  * Threads: one at a time; blocks.
  */
@@ -24,6 +25,7 @@ struct side_record {
     raft_term term;
     char voted_for[RAFT_ID_MAX];
     raft_index last_index;
+    raft_index repair_until;
 };
 
 struct side_file {

@@ -29,6 +29,9 @@ struct raft_memory_disk {
     struct raft_entry *entries; /* data from base_alloc */
     size_t count;
     size_t cap;
+    bool lost;               /* entries, and nobody was told yet */
+    bool flipped;
+    raft_index repair_until; /* struct raft_write */
     struct memory_snapshot snapshot; /* index 0: none */
     struct raft_memory_faults faults;
 };
@@ -101,7 +104,22 @@ bool raft_memory_disk_flip_bit(struct raft_memory_disk *disk, size_t entry,
     else
         ((uint8_t *)victim->data)[bit / 8 % victim->len] ^=
             (uint8_t)(1u << (bit % 8));
+    disk->flipped = true;
     return true;
+}
+
+size_t raft_memory_disk_lose_tail(struct raft_memory_disk *disk, size_t count)
+{
+    if (count > disk->count)
+        count = disk->count;
+    truncate_at(disk, disk->count - count);
+    disk->lost = disk->lost || count > 0;
+    return count;
+}
+
+bool raft_memory_disk_is_whole(const struct raft_memory_disk *disk)
+{
+    return !disk->lost && !disk->flipped && disk->repair_until == 0;
 }
 
 static void drop_front(struct raft_memory_disk *disk, size_t count)
@@ -138,6 +156,11 @@ static void write_one(struct raft_memory_disk *disk,
         disk->term = write->term;
         snprintf(disk->voted_for, sizeof(disk->voted_for), "%s",
                  write->voted_for);
+    }
+    if (write->set_repair) {
+        disk->lost = false;
+        disk->flipped = false;
+        disk->repair_until = write->repair_until;
     }
     if (write->truncate_from != 0) {
         for (i = 0; i < disk->count; i++) {
@@ -224,7 +247,10 @@ static int load_run(void *storage, struct storage_op *op)
     stored->snapshot_term = disk->snapshot.term;
     stored->snapshot_configuration = disk->snapshot.configuration;
     stored->configuration_index = disk->snapshot.configuration_index;
+    stored->behind = disk->lost;
+    stored->repair_until = disk->repair_until;
     load_entries(disk, stored);
+    disk->flipped = disk->flipped && stored->behind; /* else: compacted away */
     load->stored = stored;
     return 0;
 }

@@ -32,27 +32,33 @@ struct side_record sqlite_record_now(const struct storage_sqlite *sqlite)
     record.term = sqlite->db.term;
     memcpy(record.voted_for, sqlite->db.voted_for, sizeof(record.voted_for));
     record.last_index = sqlite->db.last_index;
+    record.repair_until = sqlite->side.record.repair_until;
     return record;
 }
 
 /* Before the log gets shorter, the side record has to promise less: else a
- * crash between the two would look like a loss. */
+ * crash between the two would look like a loss. And before it promises less
+ * than was lost, it has to say until where. */
 static int side_before(struct storage_sqlite *sqlite,
                        const struct storage_op_list *writes)
 {
     struct side_record record = sqlite->side.record;
     const struct storage_op *op;
-    bool lower = false;
+    bool differs = false;
 
     STAILQ_FOREACH(op, writes, next) {
         raft_index from = op->write->truncate_from;
 
         if (from != 0 && record.last_index >= from) {
             record.last_index = from - 1;
-            lower = true;
+            differs = true;
+        }
+        if (op->write->set_repair) {
+            record.repair_until = op->write->repair_until;
+            differs = true;
         }
     }
-    return lower ? side_write(&sqlite->side, &record, true) : 0;
+    return differs ? side_write(&sqlite->side, &record, true) : 0;
 }
 
 /* A vote is synced there too before it is answered; an append only written:
@@ -176,6 +182,7 @@ static void compare_with_side(struct storage_sqlite *sqlite,
 
     if (!sqlite->side.found)
         return;
+    stored->repair_until = side->repair_until;
     if (side->last_index > sqlite->db.last_index ||
         side->term > stored->term) {
         base_log(&sqlite->log, BASE_LOG_ERROR,

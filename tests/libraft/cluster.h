@@ -89,6 +89,7 @@ struct cluster_server {
     X(reads, "linearizable reads")                                           \
     X(disk_failures, "failed disks")                                         \
     X(damaged, "flipped bits")                                               \
+    X(lost_tails, "lost ends of logs")                                       \
     X(torn_writes, "torn writes")                                            \
     X(lost_writes, "lost writes")                                            \
     X(failed_syncs, "failed syncs")                                          \

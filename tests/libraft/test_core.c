@@ -48,9 +48,9 @@ static void persist(struct bench *bench)
 }
 
 /* A log of these terms, entry 1 being the configuration of s0..sN-1. */
-static void setup_log(struct bench *bench, unsigned servers, raft_term term,
-                      const char *voted_for, const raft_term *terms,
-                      size_t count)
+static void setup_stored(struct bench *bench, unsigned servers, raft_term term,
+                         const char *voted_for, const raft_term *terms,
+                         size_t count, bool behind)
 {
     struct raft_core_config config = {.id = "s0",
                                       .cluster_id = "test",
@@ -58,7 +58,7 @@ static void setup_log(struct bench *bench, unsigned servers, raft_term term,
                                       .heartbeat_interval_ms = 100,
                                       .seed = 7};
     struct raft_configuration configuration = {.server_count = servers};
-    struct raft_stored stored = {.term = term};
+    struct raft_stored stored = {.term = term, .behind = behind};
     struct raft_event event = {.type = RAFT_EVENT_START};
     struct base_buf packed = BASE_BUF_INIT;
     struct raft_entry entries[32];
@@ -87,6 +87,13 @@ static void setup_log(struct bench *bench, unsigned servers, raft_term term,
     event.u.stored = &stored;
     ck_assert_int_eq(step(bench, &event), 0);
     base_buf_close(&packed);
+}
+
+static void setup_log(struct bench *bench, unsigned servers, raft_term term,
+                      const char *voted_for, const raft_term *terms,
+                      size_t count)
+{
+    setup_stored(bench, servers, term, voted_for, terms, count, false);
 }
 
 static void setup_three(struct bench *bench)
@@ -557,6 +564,71 @@ START_TEST(a_leader_does_not_count_its_unsynced_tail)
 }
 END_TEST
 
+/* ---- repair ---- */
+
+static struct raft_message permit(uint64_t behind, raft_index until)
+{
+    struct raft_message message = {.type = RAFT_MESSAGE_APPEND, .term = 1};
+
+    strcpy(message.from, "s1");
+    message.u.append.renew = behind;
+    message.u.append.renew_index = until;
+    return message;
+}
+
+START_TEST(a_permit_for_another_life_changes_nothing)
+{
+    static const raft_term terms[] = {1, 1, 1};
+    struct raft_message message = permit(0, 0);
+    struct bench bench;
+    uint64_t behind;
+
+    setup_stored(&bench, 3, 1, "", terms, 3, true);
+    ck_assert_int_eq(receive(&bench, &message), 0);
+    ck_assert_uint_eq(bench.update.after_count, 1);
+    behind = bench.update.messages_after[0].u.append_reply.behind;
+    ck_assert_uint_ne(behind, 0);
+    message = permit(behind + 2, 9);
+    ck_assert_int_eq(receive(&bench, &message), 0);
+    ck_assert_uint_eq(bench.update.write_id, 0);
+    ck_assert_uint_eq(bench.update.messages_after[0].u.append_reply.behind,
+                      behind);
+    message = permit(behind, 9);
+    ck_assert_int_eq(receive(&bench, &message), 0);
+    ck_assert(bench.update.set_repair);
+    ck_assert_uint_eq(bench.update.repair_until, 9);
+    ck_assert_uint_eq(bench.update.truncate_from, 4);
+    /* The answer is a promise, and waits for the note of it. */
+    ck_assert_uint_eq(bench.update.after_id, bench.update.write_id);
+    ck_assert(bench.update.messages_after[0].u.append_reply.repairing);
+    teardown(&bench);
+}
+END_TEST
+
+START_TEST(a_leader_does_not_count_what_was_lost)
+{
+    struct raft_message lost = {.type = RAFT_MESSAGE_APPEND_REPLY, .term = 2};
+    struct raft_progress progress;
+    struct bench bench;
+
+    setup_three(&bench);
+    become_leader(&bench);
+    ack(&bench, "s1", 4, 0);
+    strcpy(lost.from, "s1");
+    lost.u.append_reply.behind = 5;
+    ck_assert_int_eq(receive(&bench, &lost), 0);
+    ck_assert(raft_peer_progress(bench.core, "s1", &progress));
+    ck_assert(progress.behind);
+    ck_assert_uint_eq(progress.match, 0);
+    ck_assert_uint_eq(bench.update.messages_now[0].u.append.renew, 5);
+    ck_assert_uint_eq(bench.update.messages_now[0].u.append.renew_index, 4);
+    ack(&bench, "s1", 4, 0); /* of its earlier life, late */
+    persist(&bench);
+    ck_assert_uint_lt(raft_commit_index(bench.core), 4);
+    teardown(&bench);
+}
+END_TEST
+
 START_TEST(a_leader_without_a_majority_steps_down)
 {
     struct bench bench;
@@ -733,6 +805,8 @@ Suite *core_suite(void)
         tcase, a_new_leader_appends_a_noop_and_sends_it_before_its_disk_has_it);
     tcase_add_test(tcase, old_entries_commit_only_below_one_of_our_own);
     tcase_add_test(tcase, a_leader_does_not_count_its_unsynced_tail);
+    tcase_add_test(tcase, a_permit_for_another_life_changes_nothing);
+    tcase_add_test(tcase, a_leader_does_not_count_what_was_lost);
     tcase_add_test(tcase, a_leader_without_a_majority_steps_down);
     tcase_add_test(tcase, a_leader_with_a_stalled_disk_steps_down);
     tcase_add_test(tcase, a_read_waits_for_the_noop_and_a_majority);

@@ -216,32 +216,6 @@ START_TEST(a_leader_whose_disk_fails_stops)
 }
 END_TEST
 
-/* An entry damaged on the disk is found by its checksum, and a server that
- * lost what it promised takes no part in votes. */
-START_TEST(a_damaged_entry_is_found_and_not_served)
-{
-    struct cluster *cluster = cluster_new(12, 3, 3);
-    struct raft_status status;
-    unsigned victim;
-
-    ck_assert(cluster_commit(cluster, 50, 10000));
-    ck_assert(cluster_run_until_converged(cluster, 5000));
-    victim = ((unsigned)cluster_leader(cluster) + 1) % 3;
-    cluster_crash(cluster, victim);
-    ck_assert(raft_memory_disk_flip_bit(cluster->servers[victim].disk, 20, 77));
-    cluster_start(cluster, victim);
-    ck_assert(cluster_commit(cluster, 20, 10000));
-    raft_node_status(cluster->servers[victim].node, &status);
-    ck_assert(status.behind);
-    ck_assert_uint_le(status.applied_index, 20);
-    /* It gives no vote: without the leader the last one is alone. */
-    cluster_crash(cluster, (unsigned)cluster_leader(cluster));
-    ck_assert(!cluster_run_until_leader(cluster, 20000) ||
-              cluster_leader(cluster) < 0);
-    cluster_free(cluster);
-}
-END_TEST
-
 static void read_done(void *arg, int status)
 {
     *(int *)arg = status;
@@ -564,7 +538,6 @@ Suite *node_suite(void)
     tcase_add_test(tcase, loss_and_duplicates_only_slow_it_down);
     tcase_add_test(tcase, without_a_majority_nothing_is_acknowledged);
     tcase_add_test(tcase, a_leader_whose_disk_fails_stops);
-    tcase_add_test(tcase, a_damaged_entry_is_found_and_not_served);
     tcase_add_test(tcase, a_read_barrier_confirms_leadership);
     tcase_add_test(tcase, a_second_bootstrap_is_refused);
     tcase_add_test(tcase, a_callback_may_free_the_node);

@@ -354,6 +354,47 @@ START_TEST(a_damaged_entry_is_found)
 }
 END_TEST
 
+/* What was lost is noted before the promise of it is taken back, and the log
+ * can begin anew at the damaged entry. */
+START_TEST(what_is_being_repaired_is_remembered)
+{
+    struct raft_write begin = {.set_vote = true,
+                               .term = 4,
+                               .voted_for = "",
+                               .truncate_from = 7,
+                               .set_repair = true,
+                               .repair_until = 12};
+    struct raft_write end = {.set_repair = true};
+    struct world world;
+
+    setup_world(&world);
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    write_entries(&world, 1, 5, 1);
+    write_entries(&world, 6, 5, 1);
+    close_storage(&world);
+    meddle(&world,
+           "UPDATE log SET entries = CAST(substr(entries, 1, 69) || x'FF' ||"
+           " substr(entries, 71) AS BLOB) WHERE first = 6");
+    reopen(&world);
+    ck_assert(world.stored.behind);
+    ck_assert_int_eq(write_now(&world, &begin), 0);
+    reopen(&world);
+    ck_assert(!world.stored.behind);
+    ck_assert_uint_eq(world.stored.repair_until, 12);
+    ck_assert_uint_eq(world.stored.entry_count, 6);
+    write_entries(&world, 7, 6, 4);
+    reopen(&world);
+    ck_assert_uint_eq(world.stored.repair_until, 12); /* not our judgement */
+    ck_assert_int_eq(write_now(&world, &end), 0);
+    reopen(&world);
+    ck_assert(!world.stored.behind);
+    ck_assert_uint_eq(world.stored.repair_until, 0);
+    ck_assert_uint_eq(world.stored.entry_count, 12);
+    teardown_world(&world);
+}
+END_TEST
+
 START_TEST(less_than_the_side_record_promises_is_found)
 {
     struct raft_write vote = {.set_vote = true, .term = 7, .voted_for = "s2"};
@@ -682,6 +723,7 @@ Suite *storage_sqlite_suite(void)
     tcase_add_test(tcase, a_newer_format_is_refused);
     tcase_add_test(tcase, garbage_is_no_database);
     tcase_add_test(tcase, a_damaged_entry_is_found);
+    tcase_add_test(tcase, what_is_being_repaired_is_remembered);
     tcase_add_test(tcase, less_than_the_side_record_promises_is_found);
     tcase_add_test(tcase, a_bit_flipped_in_the_write_ahead_log_is_found);
     tcase_add_test(tcase, one_spoilt_slot_of_the_side_record_is_survived);

@@ -94,38 +94,56 @@ static void fail_disk(struct faults *faults, unsigned victim)
     }
 }
 
-static unsigned flipped_count(const struct faults *faults)
+/* A bit of an entry turned over, or entries at the end gone. */
+static void damage_memory_disk(struct faults *faults,
+                               struct raft_memory_disk *disk)
 {
-    unsigned count = 0;
-    unsigned i;
+    struct cluster_counts *counts = &faults->cluster->counts;
+    size_t count = raft_memory_disk_entry_count(disk);
 
-    for (i = 0; i < faults->cluster->count; i++)
-        count += faults->flipped[i];
-    return count;
+    if (count < 2)
+        return;
+    if (below(faults, 2) == 0) {
+        raft_memory_disk_flip_bit(disk, 1 + (size_t)below(faults, count - 1),
+                                  (size_t)below(faults, 4096));
+        counts->damaged++;
+    } else {
+        raft_memory_disk_lose_tail(disk, 1 + (size_t)below(faults, count - 1));
+        counts->lost_tails++;
+    }
 }
 
-/* One server at most: what a majority has lost nobody can bring back. */
-static void flip_bit(struct faults *faults, unsigned victim)
+/* One server at a time: what a majority has lost nobody can bring back. */
+static void damage(struct faults *faults, unsigned victim)
 {
     struct cluster *cluster = faults->cluster;
     struct cluster_server *server = &cluster->servers[victim];
 
-    if (!faults->flips_bits || flipped_count(faults) > 0 ||
+    if (!faults->flips_bits || !faults_all_whole(faults) ||
         faults->first_voters < 3 || victim >= faults->first_voters)
         return;
     cluster_crash(cluster, victim);
     if (server->files != NULL) {
         fault_disk_flip_bit(server->files);
         faults->flipped[victim] = true;
+        cluster->counts.damaged++;
     } else {
-        size_t count = raft_memory_disk_entry_count(server->disk);
-
-        faults->flipped[victim] =
-            count >= 2 && raft_memory_disk_flip_bit(
-                              server->disk, 1 + (size_t)below(faults, count - 1),
-                              (size_t)below(faults, 4096));
+        damage_memory_disk(faults, server->disk);
     }
-    cluster->counts.damaged += faults->flipped[victim];
+}
+
+bool faults_all_whole(const struct faults *faults)
+{
+    const struct cluster *cluster = faults->cluster;
+    unsigned i;
+
+    for (i = 0; i < cluster->count; i++) {
+        if (faults->flipped[i] ||
+            (cluster->servers[i].disk != NULL &&
+             !raft_memory_disk_is_whole(cluster->servers[i].disk)))
+            return false;
+    }
+    return true;
 }
 
 /* ---- membership ---- */
@@ -250,7 +268,7 @@ void faults_one(struct faults *faults)
         break;
     case 10:
         if (below(faults, 6) == 0)
-            flip_bit(faults, victim);
+            damage(faults, victim);
         break;
     case 11:
         /* A slow disk, everywhere: what waits in it is lost at a crash. */

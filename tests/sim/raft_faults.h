@@ -11,7 +11,7 @@ struct faults {
     /* This seed's way: bits flip, or the membership changes. Not both, for a
      * change could leave a damaged server in the majority that is needed. */
     bool flips_bits;
-    bool flipped[CLUSTER_MAX];
+    bool flipped[CLUSTER_MAX]; /* a bit of its files: any of them */
 };
 
 /** One fault, or the end of some. */
@@ -20,5 +20,7 @@ void faults_one(struct faults *faults);
 void faults_load(struct faults *faults);
 /** Everything is whole again, and everybody up. */
 void faults_heal(struct faults *faults);
+/** Nobody's storage lacks anything, as far as it could tell. */
+bool faults_all_whole(const struct faults *faults);
 
 #endif

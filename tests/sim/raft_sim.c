@@ -135,7 +135,9 @@ static bool run_seed(uint64_t seed, const struct options *options,
     ok = must(cluster, cluster_commit(cluster, 10, LIVENESS_MS),
               "no commit after healing") &&
          must(cluster, cluster_run_until_converged(cluster, LIVENESS_MS),
-              "servers that are up did not converge");
+              "servers that are up did not converge") &&
+         must(cluster, config.on_files || faults_all_whole(&faults),
+              "a server that lost something did not come back");
     cluster_check_history(cluster);
     add_disks(cluster);
     *counts = cluster->counts;

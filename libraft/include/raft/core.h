@@ -120,6 +120,8 @@ struct raft_update {
     raft_term term;
     char voted_for[RAFT_ID_MAX];
     raft_index truncate_from;
+    bool set_repair; /* struct raft_write */
+    raft_index repair_until;
     struct raft_entry *entries; /* data counted */
     size_t entry_count, entry_cap;
 
@@ -175,7 +177,11 @@ raft_term raft_term_at(const struct raft *core, raft_index index);
 raft_index raft_commit_index(const struct raft *core);
 raft_index raft_durable_index(const struct raft *core);
 uint64_t raft_leader_heard_ms(const struct raft *core);
+/** Its storage has lost something, and it has not yet been given back all. */
 bool raft_is_behind(const struct raft *core);
+/** On its way back: until its log reaches this index it does not count. 0
+ * before and after. */
+raft_index raft_repair_until(const struct raft *core);
 /** The one in force, and the index that made it (0: none). */
 const struct raft_configuration *
 raft_current_configuration(const struct raft *core, raft_index *index);
@@ -191,6 +197,7 @@ struct raft_progress {
     uint64_t heard_ms;
     uint32_t inflight;
     bool snapshot; /* it is being sent one */
+    bool behind;   /* its storage lost something: it does not count */
 };
 /** False if we do not lead or id is not a peer. */
 bool raft_peer_progress(const struct raft *core, const char *id,

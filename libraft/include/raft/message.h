@@ -46,6 +46,8 @@ struct raft_message {
             uint64_t round; /* echoed: confirms leadership (thesis 6.4) */
             struct raft_entry *entries; /* data in counted blocks */
             size_t entry_count;
+            uint64_t renew; /* a `behind` of yours: come back, and count once */
+            raft_index renew_index; /* you have our log up to here */
         } append;
         struct {
             bool rejected;
@@ -54,7 +56,9 @@ struct raft_message {
             raft_index conflict_index;
             raft_term conflict_term;
             uint64_t round;
-            bool behind; /* its storage lost entries: it promises nothing */
+            uint64_t behind; /* its storage lost something, and it promises
+                                nothing; the number names this life of it */
+            bool repairing;  /* it is being given back what it lost */
         } append_reply;
         struct {
             raft_index index;

@@ -27,6 +27,7 @@ struct raft_stored {
     struct raft_configuration snapshot_configuration;
     raft_index configuration_index;
     bool behind; /* shows less than its side record promises: must not vote */
+    raft_index repair_until; /* what the last raft_write with set_repair said */
 };
 
 /** One durable step: term and vote if they changed, then truncation, then
@@ -38,6 +39,12 @@ struct raft_write {
     raft_index truncate_from; /* 0: nothing; drops this index and all after */
     const struct raft_entry *entries;
     size_t entry_count;
+    /* Until the log reaches repair_until again, this server must not vote:
+     * what it lost is being given back (docs/raft.md, "The way back"). load()
+     * says so from this write on, no longer `behind`; 0 ends it. If a crash
+     * leaves only a part of a write, this must be in it. */
+    bool set_repair;
+    raft_index repair_until;
 };
 
 typedef void (*raft_storage_done_fn)(void *arg, int status);

@@ -33,5 +33,10 @@ void raft_memory_disk_set_faults(struct raft_memory_disk *disk,
 size_t raft_memory_disk_entry_count(const struct raft_memory_disk *disk);
 bool raft_memory_disk_flip_bit(struct raft_memory_disk *disk, size_t entry,
                                size_t bit);
+/** Forgets the last count entries, which the next load() reports as `behind`;
+ * returns how many there were to forget. */
+size_t raft_memory_disk_lose_tail(struct raft_memory_disk *disk, size_t count);
+/** Nothing was lost, or all of it is there again. */
+bool raft_memory_disk_is_whole(const struct raft_memory_disk *disk);
 
 #endif
