@@ -64,8 +64,7 @@ static bool slot_decode(const uint8_t slot[SLOT_BYTES],
 
 static int read_slots(struct side_file *side)
 {
-    bool any_bytes = false;
-    int i;
+    int i, used = 0;
 
     for (i = 0; i < 2; i++) {
         uint8_t slot[SLOT_BYTES];
@@ -76,18 +75,19 @@ static int read_slots(struct side_file *side)
 
         if (got < 0)
             return base_error_from_errno(errno);
-        if (got > 0 && slot[0] != 0)
-            any_bytes = true;
+        used += got > 0 && slot[0] != 0;
         if (got != (ssize_t)sizeof(slot) ||
             !slot_decode(slot, &record, &sequence))
             continue;
         if (!side->found || sequence > side->sequence) {
             side->found = true;
+            side->safe_slot = i;
             side->sequence = sequence;
             side->record = record;
         }
     }
-    return any_bytes && !side->found ? RAFT_ECORRUPT : 0;
+    /* One slot alone is the first write ever, torn: it promised nothing yet. */
+    return used == 2 && !side->found ? RAFT_ECORRUPT : 0;
 }
 
 int side_open(struct side_file *side, const char *path)
@@ -99,6 +99,9 @@ int side_open(struct side_file *side, const char *path)
     if (side->fd < 0)
         return base_error_from_errno(errno);
     rv = read_slots(side);
+    /* A process that was killed may have left it written and not synced. */
+    if (rv == 0 && side->found && fdatasync(side->fd) < 0)
+        rv = RAFT_ESTORAGE;
     if (rv < 0)
         side_close(side);
     return rv;
@@ -108,13 +111,17 @@ int side_write(struct side_file *side, const struct side_record *record,
                bool sync)
 {
     uint8_t slot[SLOT_BYTES];
-    off_t at = (off_t)((side->sequence + 1) % 2) * SLOT_SPACING;
+    int slot_number = 1 - side->safe_slot;
+    off_t at = (off_t)slot_number * SLOT_SPACING;
 
     slot_encode(record, side->sequence + 1, slot);
     if (pwrite(side->fd, slot, sizeof(slot), at) != (ssize_t)sizeof(slot))
         return RAFT_ESTORAGE;
-    if (sync && fdatasync(side->fd) < 0)
-        return RAFT_ESTORAGE;
+    if (sync) {
+        if (fdatasync(side->fd) < 0)
+            return RAFT_ESTORAGE;
+        side->safe_slot = slot_number;
+    }
     side->sequence++;
     side->record = *record;
     return 0;

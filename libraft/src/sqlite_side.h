@@ -3,8 +3,8 @@
  * SQLite's write-ahead log silently ends the log there, and every later commit
  * is gone, votes too; only something kept elsewhere can tell.
  *
- * Two slots of 512 bytes, 4,096 apart, written in turn: a torn write spoils
- * one and leaves the other. A slot:
+ * Two slots of 512 bytes, 4,096 apart. Writes go to the one that was not synced
+ * last, so that a torn one spoils what nobody relies on. A slot:
  *
  *   0   8  "isthsid1"
  *   8   8  sequence number; the higher valid one counts
@@ -30,6 +30,7 @@ struct side_record {
 
 struct side_file {
     int fd;
+    int safe_slot; /* the newest that was synced, 0 or 1 */
     uint64_t sequence;
     struct side_record record; /* newest */
     bool found;                /* there was one at opening */
