@@ -71,9 +71,11 @@ static struct raft_storage *open_storage(struct cluster_server *server)
 
     if (server->files == NULL)
         return raft_storage_memory_open(server->env, server->disk);
-    server->refused =
-        raft_storage_sqlite_open(server->env, fault_disk_folder(server->files),
-                                 server->id, &storage, NULL);
+    base_free(server->refused);
+    server->refused = NULL;
+    (void)raft_storage_sqlite_open(server->env,
+                                   fault_disk_folder(server->files),
+                                   server->id, &storage, &server->refused);
     return storage;
 }
 
@@ -231,6 +233,7 @@ void cluster_free(struct cluster *cluster)
         raft_memory_disk_free(server->disk);
         fault_disk_free(server->files);
         base_free(server->drift);
+        base_free(server->refused);
     }
     cluster_clients_close(cluster);
     base_sim_free(cluster->sim);

@@ -60,7 +60,7 @@ struct cluster_server {
     struct raft_memory_disk *disk; /* one of the two */
     struct fault_disk *files;
     struct raft_node *node; /* NULL: down */
-    int refused;            /* its storage did not open, and why */
+    char *refused;          /* why its storage did not open, or NULL */
     bool fatal;
     uint32_t boots;
     struct cluster_state state;

@@ -41,7 +41,7 @@ static void revive(struct faults *faults, unsigned number)
     cluster_start(cluster, number);
     if (server->node == NULL && !faults->flipped[number]) {
         fprintf(stderr, "server %u refuses its own disk: %s\n", number,
-                raft_strerror(server->refused));
+                server->refused);
         abort();
     }
 }
