@@ -10,6 +10,7 @@
 
 #include "agent/config_acl.h"
 #include "agent/config_names.h"
+#include "agent/discover.h"
 #include "agent/syslog_sink.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -131,19 +132,24 @@ static int check_addresses(const struct config *config, char **why)
     return check_ports(config, why);
 }
 
+/* Addresses alone, or discovery strings too. */
 static int check_targets(const struct config *config, const char *key,
-                         const struct config_list *list, char **why)
+                         const struct config_list *list, bool discovers,
+                         char **why)
 {
     struct base_target target;
+    const char *fault = NULL;
     size_t i;
 
     for (i = 0; i < list->count; i++) {
         /* Any port will do here: the user of the list knows the default. */
-        if (base_target_parse(&target, list->items[i], 1) < 0)
-            return refuse(config, why, key,
-                          "\"%.80s\" is not an address: wanted "
-                          "host, host:port or name/host:port",
-                          list->items[i]);
+        if (base_target_parse(&target, list->items[i], 1) == 0 ||
+            (discovers && discover_check(list->items[i], &fault) == 0))
+            continue;
+        return refuse(config, why, key, "\"%.80s\" is not an address: %s",
+                      list->items[i],
+                      fault ? fault : "wanted host, host:port or "
+                                      "name/host:port");
     }
     return 0;
 }
@@ -153,17 +159,19 @@ static int check_joins(const struct config *config, char **why)
     const struct {
         const char *key;
         const struct config_list *list;
+        bool discovers;
     } lists[] = {
-        {"start_join", &config->start_join},
-        {"start_join_wan", &config->start_join_wan},
-        {"retry_join", &config->retry_join.targets},
-        {"retry_join_wan", &config->retry_join_wan.targets},
-        {"primary_gateways", &config->primary_gateways.targets},
+        {"start_join", &config->start_join, false},
+        {"start_join_wan", &config->start_join_wan, false},
+        {"retry_join", &config->retry_join.targets, true},
+        {"retry_join_wan", &config->retry_join_wan.targets, true},
+        {"primary_gateways", &config->primary_gateways.targets, true},
     };
     size_t i;
 
     for (i = 0; i < BASE_COUNT_OF(lists); i++) {
-        if (check_targets(config, lists[i].key, lists[i].list, why) < 0)
+        if (check_targets(config, lists[i].key, lists[i].list,
+                          lists[i].discovers, why) < 0)
             return BASE_EINVAL;
     }
     return 0;

@@ -5,8 +5,10 @@
  */
 #include "agent/joins.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "agent/discover.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "server/strerror.h"
@@ -18,10 +20,15 @@ struct joins {
     struct base_env *env;
     struct base_log log;
     struct retry_join *lan, *wan, *primary;
+    struct discovery *lan_targets, *wan_targets, *primary_targets;
     char *placeholder;
 
-    /* one discovery round: names are resolved one after the other */
+    /* One round for the primary's gateways: what the discovery found is
+     * resolved, one after the other. */
+    char *names[DISCOVER_TARGETS_MAX];
+    size_t name_count;
     size_t resolving; /* index of the name under way */
+    char why[160];    /* the last complaint */
     struct base_addr found[FALLBACK_MAX];
     size_t found_count;
 };
@@ -53,11 +60,39 @@ static void join(struct joins *joins, bool wan, const char *const *targets,
         retry_join_attempted(retry, rv, server_strerror(rv));
 }
 
+static void on_targets(struct joins *joins, bool wan,
+                       struct retry_join *retry, const char *const *targets,
+                       size_t count, const char *why)
+{
+    if (count > 0)
+        join(joins, wan, targets, count, retry);
+    else
+        retry_join_attempted(retry, BASE_ENOTFOUND,
+                             *why ? why : "nothing to join was found");
+}
+
+static void on_lan_targets(void *arg, const char *const *targets, size_t count,
+                           const char *why)
+{
+    struct joins *joins = arg;
+
+    on_targets(joins, false, joins->lan, targets, count, why);
+}
+
+static void on_wan_targets(void *arg, const char *const *targets, size_t count,
+                           const char *why)
+{
+    struct joins *joins = arg;
+
+    on_targets(joins, true, joins->wan, targets, count, why);
+}
+
 static void attempt_lan(void *ctx, struct retry_join *retry)
 {
     struct joins *joins = ctx;
 
-    join(joins, false, joins->config.lan, joins->config.lan_count, retry);
+    (void)retry;
+    discovery_run(joins->lan_targets, on_lan_targets, joins);
 }
 
 static void attempt_wan(void *ctx, struct retry_join *retry)
@@ -67,7 +102,29 @@ static void attempt_wan(void *ctx, struct retry_join *retry)
     if (joins->placeholder)
         join(joins, true, (const char *const *)&joins->placeholder, 1, retry);
     else
-        join(joins, true, joins->config.wan, joins->config.wan_count, retry);
+        discovery_run(joins->wan_targets, on_wan_targets, joins);
+}
+
+/* A file of targets became another one: no need to wait out the interval. */
+static void on_lan_file(void *arg)
+{
+    struct joins *joins = arg;
+
+    retry_join_now(joins->lan);
+}
+
+static void on_wan_file(void *arg)
+{
+    struct joins *joins = arg;
+
+    retry_join_now(joins->wan);
+}
+
+static void on_primary_file(void *arg)
+{
+    struct joins *joins = arg;
+
+    retry_join_now(joins->primary);
 }
 
 static void start_wan(struct joins *joins)
@@ -91,7 +148,7 @@ static void on_resolved(void *arg, int status, const struct base_addr *addrs,
                         size_t count)
 {
     struct joins *joins = arg;
-    const char *text = joins->config.primary_gateways[joins->resolving];
+    const char *text = joins->names[joins->resolving];
     struct base_target target;
     size_t i;
 
@@ -112,7 +169,8 @@ static void discovered(struct joins *joins)
 {
     if (joins->found_count == 0) {
         retry_join_attempted(joins->primary, BASE_ENOTFOUND,
-                             "no primary gateway address found");
+                             *joins->why ? joins->why
+                                         : "no primary gateway address found");
         return;
     }
     server_set_primary_fallback(joins->config.core.server, joins->found,
@@ -125,9 +183,8 @@ static void resolve_next(struct joins *joins)
 {
     struct base_target target;
 
-    for (; joins->resolving < joins->config.primary_gateway_count;
-         joins->resolving++) {
-        const char *text = joins->config.primary_gateways[joins->resolving];
+    for (; joins->resolving < joins->name_count; joins->resolving++) {
+        const char *text = joins->names[joins->resolving];
 
         if (base_target_parse(&target, text, JOINS_GATEWAY_PORT) == 0 &&
             base_env_resolve(joins->env, target.host, BASE_RESOLVE_HOST,
@@ -139,14 +196,38 @@ static void resolve_next(struct joins *joins)
     discovered(joins);
 }
 
+static void drop_names(struct joins *joins)
+{
+    while (joins->name_count > 0)
+        base_free(joins->names[--joins->name_count]);
+}
+
+static void on_names(void *arg, const char *const *targets, size_t count,
+                     const char *why)
+{
+    struct joins *joins = arg;
+
+    drop_names(joins);
+    while (joins->name_count < count) {
+        joins->names[joins->name_count] =
+            base_strdup(targets[joins->name_count]);
+        joins->name_count++;
+    }
+    if (*why != '\0')
+        base_log(&joins->log, BASE_LOG_WARN,
+                 "discovery of the primary's gateways", kv_str("error", why));
+    snprintf(joins->why, sizeof(joins->why), "%s", why);
+    joins->resolving = 0;
+    joins->found_count = 0;
+    resolve_next(joins);
+}
+
 static void attempt_primary(void *ctx, struct retry_join *retry)
 {
     struct joins *joins = ctx;
 
     (void)retry;
-    joins->resolving = 0;
-    joins->found_count = 0;
-    resolve_next(joins);
+    discovery_run(joins->primary_targets, on_names, joins);
 }
 
 void joins_primary_ready(struct joins *joins)
@@ -183,12 +264,19 @@ struct joins *joins_new(struct base_env *env, const struct joins_config *config)
         joins->placeholder = base_asprintf("*.%s/" SERVER_WAN_PLACEHOLDER,
                                            config->placeholder_dc);
     lan.ctx = primary.ctx = joins;
+    joins->lan_targets = discovery_new(env, config->lan, config->lan_count);
+    joins->wan_targets = discovery_new(env, config->wan, config->wan_count);
+    joins->primary_targets = discovery_new(env, config->primary_gateways,
+                                           config->primary_gateway_count);
     if (config->lan_count > 0)
         joins->lan = retry_join_new(env, &lan);
     if (config->primary_gateway_count > 0)
         joins->primary = retry_join_new(env, &primary);
     if (config->wan_count > 0)
         start_wan(joins);
+    discovery_watch(joins->lan_targets, on_lan_file, joins);
+    discovery_watch(joins->wan_targets, on_wan_file, joins);
+    discovery_watch(joins->primary_targets, on_primary_file, joins);
     return joins;
 }
 
@@ -199,6 +287,10 @@ void joins_free(struct joins *joins)
     retry_join_free(joins->lan);
     retry_join_free(joins->wan);
     retry_join_free(joins->primary);
+    discovery_free(joins->lan_targets);
+    discovery_free(joins->wan_targets);
+    discovery_free(joins->primary_targets);
+    drop_names(joins);
     base_free(joins->placeholder);
     base_free(joins);
 }

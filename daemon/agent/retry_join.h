@@ -38,7 +38,8 @@ struct retry_join_status {
 /** The first attempt comes soon, from the loop. */
 struct retry_join *retry_join_new(struct base_env *env,
                                   const struct retry_join_config *config);
-/** Tries at once instead of waiting out the interval, unless it succeeded. */
+/** Tries at once instead of waiting out the interval; not after a success,
+ * unless it keeps on. */
 void retry_join_now(struct retry_join *retry);
 void retry_join_free(struct retry_join *retry);
 void retry_join_status(const struct retry_join *retry,

@@ -10,6 +10,7 @@ Suite *client_sim_suite(void);
 Suite *commands_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
+Suite *discover_suite(void);
 Suite *failures_suite(void);
 Suite *federation_sim_suite(void);
 Suite *fsm_suite(void);
@@ -57,6 +58,7 @@ int main(void)
         commands_suite,
         config_suite,
         config_rules_suite,
+        discover_suite,
         failures_suite,
         federation_sim_suite,
         fsm_suite,
