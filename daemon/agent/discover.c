@@ -13,6 +13,7 @@
 #include "base/error.h"
 
 #define WATCH_MS 1000u
+#define SPACE " \t"
 
 /* A job on the bulk worker, and what it may touch. If nobody waits for it any
  * more it frees itself. */
@@ -202,12 +203,17 @@ static void add_lines(struct discovery *discovery, const char *path,
     struct base_target target;
 
     while ((line = strsep(&rest, "\n")) != NULL) {
+        size_t len;
+
         line[strcspn(line, "#\r")] = '\0';
-        line += strspn(line, " \t");
-        line[strcspn(line, " \t")] = '\0';
+        line += strspn(line, SPACE);
+        len = strcspn(line, SPACE);
         if (*line == '\0')
             continue;
-        if (base_target_parse(&target, line, 1) == 0)
+        if (line[len + strspn(line + len, SPACE)] == '\0')
+            line[len] = '\0';
+        if (strpbrk(line, SPACE) == NULL &&
+            base_target_parse(&target, line, 1) == 0)
             add(discovery, base_strdup(line));
         else
             complain(discovery, path, "a line is no address");
