@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/check_tls.h"
 #include "agent/joins.h"
 #include "agent/local_state.h"
 #include "agent/monitor.h"
@@ -62,6 +63,7 @@ struct agent {
     struct client *client;
     struct core core;
     struct joins *joins;
+    struct check_tls check_tls;
     struct local_state *local;
     struct http *http;
     struct event *signals[3];
@@ -497,8 +499,15 @@ static int make_local(struct agent *agent, char **why)
         .address = agent->config->advertise_addr,
         .folder = folder,
         .check_update_interval_ms = agent->config->check_update_interval_ms,
+        .net = base_loop_net(agent->main),
+        .tls = check_tls_get,
+        .tls_ctx = &agent->check_tls,
     };
-    int rv = local_state_new(&local, &agent->local, why);
+    int rv;
+
+    agent->check_tls = (struct check_tls){.env = base_loop_env(agent->main),
+                                          .ca_file = agent->config->ca_file};
+    rv = local_state_new(&local, &agent->local, why);
 
     base_free(folder);
     return rv;
@@ -588,6 +597,7 @@ static void finish(struct agent *agent)
         http_free(agent->http);
     if (agent->local)
         local_state_free(agent->local);
+    check_tls_close(&agent->check_tls);
     joins_free(agent->joins);
     server_free(agent->server);
     client_free(agent->client);

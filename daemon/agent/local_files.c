@@ -205,6 +205,24 @@ static struct local_job *job_new(struct local_state *local,
     return job;
 }
 
+static json_t *spec_json(const struct check_spec *spec)
+{
+    json_t *object = json_object();
+
+    json_put_uint(object, "TTLMs", spec->ttl_ms);
+    json_put_text(object, "TCP", spec->tcp);
+    json_put_text(object, "HTTP", spec->http);
+    json_put_text(object, "Method", spec->method);
+    json_put_text(object, "Headers", spec->headers);
+    json_put_bool(object, "SkipVerify", spec->skip_verify);
+    json_put_uint(object, "IntervalMs", spec->interval_ms);
+    json_put_uint(object, "TimeoutMs", spec->timeout_ms);
+    json_put_uint(object, "PassingAfter", spec->passing_after);
+    json_put_uint(object, "CriticalAfter", spec->critical_after);
+    json_put_uint(object, "DeregisterMs", spec->deregister_ms);
+    return object;
+}
+
 static char *text_of(const struct local_entry *entry)
 {
     json_t *root = json_object(), *checks = json_array();
@@ -214,10 +232,11 @@ static char *text_of(const struct local_entry *entry)
     for (i = 0; i < entry->check_count; i++) {
         json_t *check = json_from_check(entry->checks[i], NULL);
 
-        json_put_uint(check, "TTLMs", entry->state[i].ttl_ms);
+        json_put(check, "Spec", spec_json(&entry->state[i].spec));
         json_array_append_new(checks, check);
     }
-    json_put(root, "Service", json_from_service(entry->service));
+    if (*entry->service->id != '\0') /* else the node's own checks */
+        json_put(root, "Service", json_from_service(entry->service));
     json_put(root, "Checks", checks);
     text = json_dumps(root, JSON_INDENT(2));
     json_decref(root);
@@ -301,30 +320,59 @@ void local_files_remove(struct local_state *local, const char *service_id)
 
 /* ---- loading -------------------------------------------------------------- */
 
+static uint32_t number(struct json_reader *reader, const json_t *json,
+                       const char *name)
+{
+    return (uint32_t)json_read_uint(reader, json, "Spec.", name, UINT32_MAX);
+}
+
+static void read_spec(struct json_reader *reader, const json_t *json,
+                      struct check_spec *spec)
+{
+    struct check_url url;
+    struct base_target target;
+
+    spec->ttl_ms = number(reader, json, "TTLMs");
+    spec->tcp = json_read_text(reader, json, "Spec.", "TCP");
+    spec->http = json_read_text(reader, json, "Spec.", "HTTP");
+    spec->method = json_read_text(reader, json, "Spec.", "Method");
+    spec->headers = json_read_text(reader, json, "Spec.", "Headers");
+    spec->skip_verify = json_read_bool(reader, json, "Spec.", "SkipVerify");
+    spec->interval_ms = number(reader, json, "IntervalMs");
+    spec->timeout_ms = number(reader, json, "TimeoutMs");
+    spec->passing_after = number(reader, json, "PassingAfter");
+    spec->critical_after = number(reader, json, "CriticalAfter");
+    spec->deregister_ms = number(reader, json, "DeregisterMs");
+    if ((*spec->http != '\0' && !check_url_parse(spec->http, &url)) ||
+        (*spec->tcp != '\0' && base_target_parse(&target, spec->tcp, 0) != 0))
+        json_reader_fail(reader, "Spec: no address to check");
+}
+
 static int load_entry(struct local_state *local, struct json_reader *reader,
                       const json_t *root)
 {
     const json_t *checks = json_read_array(reader, root, "", "Checks");
     const json_t *json = json_read_object(reader, root, "", "Service");
     size_t count = json_array_size(checks), i;
-    Fedstate__Service *service;
+    Fedstate__Service none = FEDSTATE__SERVICE__INIT, *service = &none;
     Fedstate__Check **list =
         json_reader_alloc(reader, count, sizeof(*list));
-    uint32_t *ttls_ms = json_reader_alloc(reader, count, sizeof(*ttls_ms));
+    struct check_spec *specs = json_reader_alloc(reader, count, sizeof(*specs));
 
-    if (json == NULL)
+    if (json == NULL && checks == NULL)
         return BASE_EPARSE;
-    service = service_from_json(reader, json, "Service.");
+    if (json)
+        service = service_from_json(reader, json, "Service.");
     for (i = 0; i < count; i++) {
         const json_t *check = json_array_get(checks, i);
 
         list[i] = check_from_json(reader, check, "Checks.");
-        ttls_ms[i] = (uint32_t)json_read_uint(reader, check, "Checks.",
-                                              "TTLMs", UINT32_MAX);
+        read_spec(reader, json_read_object(reader, check, "Checks.", "Spec"),
+                  &specs[i]);
     }
     if (reader->why)
         return BASE_EPARSE;
-    return local_load_entry(local, service, list, ttls_ms, count);
+    return local_load_entry(local, service, list, specs, count);
 }
 
 static void load_file(struct local_state *local, const char *path)

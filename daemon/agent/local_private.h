@@ -5,6 +5,7 @@
 #ifndef AGENT_LOCAL_PRIVATE_H
 #define AGENT_LOCAL_PRIVATE_H
 
+#include "agent/check_run.h"
 #include "agent/local_state.h"
 
 struct rpc_pending;
@@ -12,8 +13,11 @@ struct local_entry;
 
 struct local_check {
     struct local_entry *entry;
-    uint32_t ttl_ms; /* 0: it never runs out */
-    struct base_timer expiry;
+    struct check_spec spec;
+    struct base_timer expiry;    /* of its TTL */
+    struct base_timer reap;      /* runs while it is critical */
+    struct check_run *run;       /* of TCP and HTTP */
+    uint32_t successes, failures; /* of it in a row */
 };
 
 struct local_entry {
@@ -67,6 +71,9 @@ struct local_state {
     char *node, *node_id, *datacenter;
     struct base_addr address;
     uint32_t check_update_interval_ms;
+    struct base_net *net;
+    const struct rpc_secure *(*tls)(void *ctx, bool verify);
+    void *tls_ctx;
     struct local_entry **entries; /* sorted by service id */
     size_t count;
     uint64_t versions;            /* given out */
@@ -76,20 +83,32 @@ struct local_state {
     struct local_files files;
 };
 
+#define LOCAL_CHECK_RESERVED "serfHealth" /* the leader's word on the node */
+
 /* local_state.c */
 struct local_entry *local_find(const struct local_state *local,
                                const char *service_id);
 /** NULL if nobody has it; *at is its place among the entry's checks. */
 struct local_entry *local_find_check(const struct local_state *local,
                                      const char *check_id, size_t *at);
+/** Sets it as its run or a user says; the entry is told to whom it concerns. */
+void local_set_check(struct local_entry *entry, size_t at, const char *status,
+                     const char *output);
 void local_mark_gone(struct local_state *local, const char *service_id,
                      const char *check_id);
 void local_forget_gone(struct local_state *local, size_t at);
 /** Puts an entry in as it was kept. */
 int local_load_entry(struct local_state *local,
                      const Fedstate__Service *service,
-                     Fedstate__Check *const *checks, const uint32_t *ttls_ms,
-                     size_t check_count);
+                     Fedstate__Check *const *checks,
+                     const struct check_spec *specs, size_t check_count);
+
+/* local_checks.c: what makes the checks of an entry move. */
+void local_checks_start(struct local_entry *entry,
+                        const struct check_spec *specs);
+void local_checks_stop(struct local_entry *entry);
+/** Its status was said: its times begin anew. */
+void local_checks_said(struct local_check *state);
 
 /* local_sync.c */
 void local_sync_init(struct local_state *local);

@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/pb.h"
 
-#define RESERVED_CHECK "serfHealth" /* the leader's word on the node */
 #define ID_BYTES_MAX 1024u
 
 /* ---- finding -------------------------------------------------------------- */
@@ -135,8 +134,8 @@ static void changed(struct local_entry *entry, bool output_alone)
                             local->check_update_interval_ms);
 }
 
-static void set_check(struct local_entry *entry, size_t at, const char *status,
-                      const char *output)
+void local_set_check(struct local_entry *entry, size_t at, const char *status,
+                     const char *output)
 {
     Fedstate__Check *check = entry->checks[at];
     bool same_status = strcmp(check->status, status) == 0;
@@ -159,32 +158,6 @@ static void on_output_due(void *arg)
     local_sync_soon(entry->local);
 }
 
-static void start_expiry(struct local_check *state)
-{
-    if (state->ttl_ms > 0)
-        base_timer_start_ms(&state->expiry, state->ttl_ms);
-}
-
-static void on_expiry(void *arg)
-{
-    struct local_check *state = arg;
-    struct local_entry *entry = state->entry;
-    size_t at = (size_t)(state - entry->state);
-    const Fedstate__Check *check = entry->checks[at];
-    char *output;
-
-    if (strcmp(check->status, "critical") == 0)
-        return;
-    base_log(&entry->local->log, BASE_LOG_WARN, "a check's TTL ran out",
-             kv_str("check", check->check_id),
-             kv_uint("ttl_ms", state->ttl_ms));
-    output = base_asprintf("TTL expired: nothing was heard for %u ms; the last "
-                           "output was: %s",
-                           state->ttl_ms, check->output);
-    set_check(entry, at, "critical", output);
-    base_free(output);
-}
-
 int local_state_check(struct local_state *local, const char *check_id,
                       const char *status, const char *output)
 {
@@ -197,10 +170,12 @@ int local_state_check(struct local_state *local, const char *check_id,
         return BASE_EINVAL;
     if (entry == NULL)
         return BASE_ENOTFOUND;
+    if (entry->state[at].run)
+        return BASE_EINVAL;
     text = base_strndup(output, strnlen(output, LOCAL_OUTPUT_BYTES_MAX));
-    set_check(entry, at, status, text);
+    local_set_check(entry, at, status, text);
     base_free(text);
-    start_expiry(&entry->state[at]);
+    local_checks_said(&entry->state[at]);
     return 0;
 }
 
@@ -211,10 +186,9 @@ static void entry_free(struct local_entry *entry)
     size_t i;
 
     base_timer_stop(&entry->output_timer);
-    for (i = 0; i < entry->check_count; i++) {
-        base_timer_stop(&entry->state[i].expiry);
+    local_checks_stop(entry);
+    for (i = 0; i < entry->check_count; i++)
         base_pb_free(entry->checks[i]);
-    }
     base_free(entry->state);
     base_free(entry->checks);
     base_pb_free(entry->service);
@@ -238,7 +212,8 @@ static Fedstate__Check *own_check(const struct local_state *local,
 static struct local_entry *entry_new(struct local_state *local,
                                      const Fedstate__Service *service,
                                      Fedstate__Check *const *checks,
-                                     const uint32_t *ttls_ms, size_t count)
+                                     const struct check_spec *specs,
+                                     size_t count)
 {
     struct local_entry *entry;
     size_t i;
@@ -252,14 +227,9 @@ static struct local_entry *entry_new(struct local_state *local,
     entry->check_count = count;
     base_timer_init(&entry->output_timer, local->env, "check-output",
                     on_output_due, entry);
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < count; i++)
         entry->checks[i] = own_check(local, service, checks[i]);
-        entry->state[i].entry = entry;
-        entry->state[i].ttl_ms = ttls_ms ? ttls_ms[i] : 0;
-        base_timer_init(&entry->state[i].expiry, local->env, "check-ttl",
-                        on_expiry, &entry->state[i]);
-        start_expiry(&entry->state[i]);
-    }
+    local_checks_start(entry, specs);
     return entry;
 }
 
@@ -292,7 +262,7 @@ static int check_ids(const struct local_state *local,
         if (!is_id(checks[i]->check_id) || *checks[i]->status == '\0')
             return BASE_EINVAL;
         owner = local_find_check(local, checks[i]->check_id, &at);
-        if (strcmp(checks[i]->check_id, RESERVED_CHECK) == 0 ||
+        if (strcmp(checks[i]->check_id, LOCAL_CHECK_RESERVED) == 0 ||
             (owner && strcmp(owner->service->id, service->id) != 0))
             return BASE_EEXIST;
         for (j = 0; j < i; j++)
@@ -306,7 +276,9 @@ static int validate(const struct local_state *local,
                     const Fedstate__Service *service,
                     Fedstate__Check *const *checks, size_t count)
 {
-    if (!is_id(service->id) || !is_id(service->service))
+    /* The node's own checks are those of a service without id and name. */
+    if ((*service->id != '\0' || *service->service != '\0') &&
+        (!is_id(service->id) || !is_id(service->service)))
         return BASE_EINVAL;
     if (strcmp(service->id, LOCAL_SERVICE_RESERVED) == 0)
         return BASE_EEXIST;
@@ -342,10 +314,9 @@ static void replace(struct local_state *local, size_t at,
     entry_free(old);
 }
 
-int local_state_register(struct local_state *local,
-                         const Fedstate__Service *service,
-                         Fedstate__Check *const *checks,
-                         const uint32_t *ttls_ms, size_t check_count)
+static int put(struct local_state *local, const Fedstate__Service *service,
+               Fedstate__Check *const *checks, const struct check_spec *specs,
+               size_t check_count)
 {
     struct local_entry *entry;
     bool found;
@@ -354,7 +325,7 @@ int local_state_register(struct local_state *local,
 
     if (rv != 0)
         return rv;
-    entry = entry_new(local, service, checks, ttls_ms, check_count);
+    entry = entry_new(local, service, checks, specs, check_count);
     at = place(local, service->id, &found);
     if (found)
         replace(local, at, entry);
@@ -365,10 +336,67 @@ int local_state_register(struct local_state *local,
     return 0;
 }
 
+int local_state_register(struct local_state *local,
+                         const Fedstate__Service *service,
+                         Fedstate__Check *const *checks,
+                         const struct check_spec *specs, size_t check_count)
+{
+    if (*service->id == '\0')
+        return BASE_EINVAL;
+    return put(local, service, checks, specs, check_count);
+}
+
+/* The entry as it is, but for one check, with which it ends if one is given. */
+static int put_but(struct local_state *local, const struct local_entry *entry,
+                   const char *check_id, const Fedstate__Check *check,
+                   const struct check_spec *spec)
+{
+    Fedstate__Service node = FEDSTATE__SERVICE__INIT;
+    size_t old = entry ? entry->check_count : 0, count = 0, i;
+    Fedstate__Check **checks = base_calloc(old + 1, sizeof(*checks));
+    struct check_spec *specs = base_calloc(old + 1, sizeof(*specs));
+    int rv;
+
+    for (i = 0; i < old; i++)
+        if (strcmp(entry->checks[i]->check_id, check_id) != 0) {
+            checks[count] = entry->checks[i];
+            specs[count++] = entry->state[i].spec;
+        }
+    if (check) {
+        checks[count] = (Fedstate__Check *)(uintptr_t)check;
+        specs[count++] = *spec;
+    }
+    rv = put(local, entry ? entry->service : &node, checks, specs, count);
+    base_free(checks);
+    base_free(specs);
+    return rv;
+}
+
+int local_state_put_check(struct local_state *local, const char *service_id,
+                          const Fedstate__Check *check,
+                          const struct check_spec *spec)
+{
+    const struct local_entry *entry = local_find(local, service_id);
+
+    if (entry == NULL && *service_id != '\0')
+        return BASE_ENOTFOUND;
+    return put_but(local, entry, check->check_id, check, spec);
+}
+
+int local_state_remove_check(struct local_state *local, const char *check_id)
+{
+    size_t at;
+    const struct local_entry *entry = local_find_check(local, check_id, &at);
+
+    if (entry == NULL)
+        return BASE_ENOTFOUND;
+    return put_but(local, entry, check_id, NULL, NULL);
+}
+
 int local_load_entry(struct local_state *local,
                      const Fedstate__Service *service,
-                     Fedstate__Check *const *checks, const uint32_t *ttls_ms,
-                     size_t check_count)
+                     Fedstate__Check *const *checks,
+                     const struct check_spec *specs, size_t check_count)
 {
     struct local_entry *entry;
     bool found;
@@ -378,7 +406,7 @@ int local_load_entry(struct local_state *local,
     at = place(local, service->id, &found);
     if (rv != 0 || found)
         return rv != 0 ? rv : BASE_EEXIST;
-    entry = entry_new(local, service, checks, ttls_ms, check_count);
+    entry = entry_new(local, service, checks, specs, check_count);
     entry->dirty = true;
     insert(local, at, entry);
     return 0;
@@ -390,7 +418,7 @@ int local_state_deregister(struct local_state *local, const char *service_id)
     size_t at = place(local, service_id, &found);
     struct local_entry *entry;
 
-    if (!found)
+    if (!found || *service_id == '\0')
         return BASE_ENOTFOUND;
     entry = local->entries[at];
     local->count--;
@@ -450,6 +478,9 @@ int local_state_new(const struct local_state_config *config,
     local->datacenter = base_strdup(config->datacenter);
     local->address = config->address;
     local->check_update_interval_ms = config->check_update_interval_ms;
+    local->net = config->net;
+    local->tls = config->tls;
+    local->tls_ctx = config->tls_ctx;
     local_sync_init(local);
     rv = local_files_init(local, config->folder, why);
     if (rv != 0) {

@@ -1,16 +1,19 @@
 /*
- * The services that were registered with this agent, and their checks: kept in
- * the data folder, and kept true in the catalog by anti-entropy (a sync soon
- * after each change, one a minute besides, sooner after a failure). A check
- * with a TTL turns critical unless somebody speaks for it in time.
+ * The services that were registered with this agent, their checks, and those of
+ * the node itself: kept in the data folder, and kept true in the catalog by
+ * anti-entropy (a sync soon after each change, one a minute besides, sooner
+ * after a failure). A check with a TTL turns critical unless somebody speaks
+ * for it in time; TCP and HTTP checks are run here (agent/check_run.h).
  * Threads: the main loop.
  */
 #ifndef AGENT_LOCAL_STATE_H
 #define AGENT_LOCAL_STATE_H
 
 #include "fedstate/fedstate.pb-c.h"
+#include "agent/check_spec.h"
 #include "base/addr.h"
 #include "base/env.h"
+#include "base/net.h"
 #include "rpc/server.h"
 
 struct local_state;
@@ -29,6 +32,10 @@ struct local_state_config {
     struct base_addr address;
     const char *folder;      /* data_dir/services; NULL: nothing is kept */
     uint32_t check_update_interval_ms;
+    struct base_net *net;    /* of TCP and HTTP checks; NULL: none may be */
+    /** What makes https checks secret; NULL: they fail. May be NULL. */
+    const struct rpc_secure *(*tls)(void *ctx, bool verify);
+    void *tls_ctx;
 };
 
 /** Loads what is kept; a file that does not parse is named in the log and left
@@ -39,18 +46,26 @@ int local_state_new(const struct local_state_config *config,
 void local_state_free(struct local_state *local);
 
 /** Adds or replaces a service with its checks; copied. A check that was there
- * and is not any more leaves the catalog too. ttls_ms has a value for each
- * check, 0 for one that never runs out; NULL: none does. BASE_EINVAL for a
- * service or check without id or name, BASE_EEXIST for a check id that belongs
- * to another service or LOCAL_SERVICE_RESERVED, BASE_EFULL past the limits. */
+ * and is not any more leaves the catalog too. specs has one for each check;
+ * NULL: all are only set. BASE_EINVAL for a service or check without id or
+ * name, BASE_EEXIST for a check id that belongs to another service or
+ * LOCAL_SERVICE_RESERVED, BASE_EFULL past the limits. */
 int local_state_register(struct local_state *local,
                          const Fedstate__Service *service,
                          Fedstate__Check *const *checks,
-                         const uint32_t *ttls_ms, size_t check_count);
+                         const struct check_spec *specs, size_t check_count);
+/** Adds or replaces one check of a service, or of the node ("");
+ * BASE_ENOTFOUND if there is no such service, else as above. */
+int local_state_put_check(struct local_state *local, const char *service_id,
+                          const Fedstate__Check *check,
+                          const struct check_spec *spec);
+/** BASE_ENOTFOUND if it is not there. */
+int local_state_remove_check(struct local_state *local, const char *check_id);
 /** BASE_ENOTFOUND if it is not there. */
 int local_state_deregister(struct local_state *local, const char *service_id);
 /** Sets a check's status ("passing", "warning", "critical") and output, and
- * starts its TTL anew. BASE_ENOTFOUND; BASE_EINVAL for another status. */
+ * starts its TTL anew. BASE_ENOTFOUND; BASE_EINVAL for another status, or for
+ * a check that the agent runs by itself. */
 int local_state_check(struct local_state *local, const char *check_id,
                       const char *status, const char *output);
 /** done(0) once everything said so far is on disk (or there is no folder); an
@@ -60,7 +75,8 @@ int local_state_when_kept(struct local_state *local,
                           void (*done)(void *arg, int status), void *arg);
 
 size_t local_state_count(const struct local_state *local);
-/** Sorted by id; borrowed until the loop runs. */
+/** Sorted by id; borrowed until the loop runs. An id of "" is that of the
+ * node's own checks, and no service. */
 const Fedstate__Service *local_state_at(const struct local_state *local,
                                         size_t position,
                                         Fedstate__Check *const **checks,

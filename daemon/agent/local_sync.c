@@ -173,7 +173,7 @@ static void tell_entry(struct local_state *local, struct local_entry *entry)
     node.n_tagged_addresses = 1;
     change.node = &node;
     change.services = &entry->service;
-    change.n_services = 1;
+    change.n_services = *entry->service->id != '\0'; /* else the node's */
     change.checks = entry->checks;
     change.n_checks = entry->check_count;
     write.register_ = &change;
@@ -236,19 +236,25 @@ static const Fedstate__Check *known_check(const Server__QueryReply *reply,
     return NULL;
 }
 
-static bool is_known(const Server__QueryReply *reply,
-                     const struct local_entry *entry)
+static bool is_known_service(const Server__QueryReply *reply,
+                             const Fedstate__Service *service)
 {
-    const Fedstate__Service *known =
-        known_service(reply, entry->service->id);
+    const Fedstate__Service *known = known_service(reply, service->id);
     Fedstate__Service theirs;
-    size_t i;
 
     if (known == NULL)
         return false;
     theirs = *known;
     theirs.create_index = theirs.modify_index = 0;
-    if (!packs_equal(&theirs, entry->service))
+    return packs_equal(&theirs, service);
+}
+
+static bool is_known(const Server__QueryReply *reply,
+                     const struct local_entry *entry)
+{
+    size_t i;
+
+    if (*entry->service->id != '\0' && !is_known_service(reply, entry->service))
         return false;
     for (i = 0; i < entry->check_count; i++) {
         const Fedstate__Check *check =
@@ -273,13 +279,14 @@ static void find_strangers(struct local_state *local,
             local_find(local, service->id) == NULL)
             local_mark_gone(local, service->id, NULL);
     }
-    /* The node's own checks are the leader's; those of a service that goes, go
-     * with it. */
+    /* Checks of a service that goes, go with it. */
     for (i = 0; i < reply->n_checks; i++) {
         const Fedstate__Check *check = reply->checks[i];
+        bool stays = *check->service_id == '\0'
+                         ? strcmp(check->check_id, LOCAL_CHECK_RESERVED) != 0
+                         : local_find(local, check->service_id) != NULL;
 
-        if (local_find(local, check->service_id) &&
-            local_find_check(local, check->check_id, &at) == NULL)
+        if (stays && local_find_check(local, check->check_id, &at) == NULL)
             local_mark_gone(local, NULL, check->check_id);
     }
 }

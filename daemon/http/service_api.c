@@ -1,9 +1,10 @@
-/* /v1/agent/service and /v1/agent/check: what runs beside this agent. */
+/* /v1/agent/service: what runs beside this agent. */
 #include <string.h>
 
 #include "base/error.h"
 #include "http/json_model.h"
 #include "http/json_put.h"
+#include "http/service_api.h"
 #include "http/service_form.h"
 #include "http/web.h"
 
@@ -20,32 +21,16 @@ void agent_services(struct web_request *request)
         size_t check_count;
         const Fedstate__Service *service =
             local_state_at(local, i, &checks, &check_count);
-        json_t *object = json_from_service(service);
+        json_t *object;
 
+        if (*service->id == '\0')
+            continue; /* the node's own checks */
+        object = json_from_service(service);
         json_object_del(object, "CreateIndex");
         json_object_del(object, "ModifyIndex");
         json_put_text(object, "Datacenter",
                       request->agent->core.datacenter);
         json_put(map, service->id, object);
-    }
-    web_reply_json(request, map);
-}
-
-void agent_checks(struct web_request *request)
-{
-    const struct local_state *local = request->agent->local;
-    json_t *map = json_object();
-    size_t i, j;
-
-    for (i = 0; i < local_state_count(local); i++) {
-        Fedstate__Check *const *checks;
-        size_t check_count;
-        const Fedstate__Service *service =
-            local_state_at(local, i, &checks, &check_count);
-
-        for (j = 0; j < check_count; j++)
-            json_put(map, checks[j]->check_id,
-                     json_from_check(checks[j], service));
     }
     web_reply_json(request, map);
 }
@@ -65,8 +50,7 @@ static void on_kept(void *arg, int status)
                        base_strerror(status));
 }
 
-/* Answered when the disk has it. */
-static void answer_kept(struct web_request *request)
+void service_answer_kept(struct web_request *request)
 {
     struct web_ticket *ticket = web_ticket_new(request);
     int rv = local_state_when_kept(request->agent->local, on_kept, ticket);
@@ -75,17 +59,9 @@ static void answer_kept(struct web_request *request)
         on_kept(ticket, rv);
 }
 
-static void register_form(struct web_request *request,
-                          const struct service_form *form)
+void service_answer_refused(struct web_request *request, int rv)
 {
-    int rv = local_state_register(request->agent->local, form->service,
-                                  form->checks, form->ttls_ms,
-                                  form->check_count);
-
     switch (rv) {
-    case 0:
-        answer_kept(request);
-        break;
     case BASE_EEXIST:
         web_reply_text(request, 400,
                        "the id belongs to another service: \"%s\" is "
@@ -98,10 +74,23 @@ static void register_form(struct web_request *request,
                        LOCAL_SERVICES_MAX, LOCAL_CHECKS_MAX);
         break;
     default:
-        web_reply_text(request, 400, "not a valid service: %s",
+        web_reply_text(request, 400, "not a valid service or check: %s",
                        base_strerror(rv));
         break;
     }
+}
+
+static void register_form(struct web_request *request,
+                          const struct service_form *form)
+{
+    int rv = local_state_register(request->agent->local, form->service,
+                                  form->checks, form->specs,
+                                  form->check_count);
+
+    if (rv == 0)
+        service_answer_kept(request);
+    else
+        service_answer_refused(request, rv);
 }
 
 void agent_service_register(struct web_request *request)
@@ -121,68 +110,8 @@ void agent_service_register(struct web_request *request)
 void agent_service_deregister(struct web_request *request)
 {
     if (local_state_deregister(request->agent->local, request->name) == 0)
-        answer_kept(request);
+        service_answer_kept(request);
     else
         web_reply_text(request, 404, "Unknown service ID \"%s\"",
                        request->name);
-}
-
-/* ---- checks --------------------------------------------------------------- */
-
-static void set_check(struct web_request *request, const char *status,
-                      const char *output)
-{
-    int rv = local_state_check(request->agent->local, request->name, status,
-                               output);
-
-    if (rv == 0)
-        web_reply_done(request);
-    else
-        web_reply_text(request, rv == BASE_ENOTFOUND ? 404 : 400,
-                       rv == BASE_ENOTFOUND ? "Unknown check ID \"%s\""
-                                            : "check \"%s\" refused",
-                       request->name);
-}
-
-static void set_with_note(struct web_request *request, const char *status)
-{
-    const char *note = web_param(&request->params, "note");
-
-    set_check(request, status, note ? note : "");
-}
-
-void agent_check_pass(struct web_request *request)
-{
-    set_with_note(request, "passing");
-}
-
-void agent_check_warn(struct web_request *request)
-{
-    set_with_note(request, "warning");
-}
-
-void agent_check_fail(struct web_request *request)
-{
-    set_with_note(request, "critical");
-}
-
-void agent_check_update(struct web_request *request)
-{
-    struct json_reader reader = {0};
-    json_t *json = web_body(request, &reader);
-    const char *status = "", *output = "";
-
-    if (json) {
-        status = json_read_text(&reader, json, "", "Status");
-        output = json_read_text(&reader, json, "", "Output");
-        if (!is_check_status(status))
-            json_reader_fail(&reader,
-                             "Status: wanted passing, warning or critical");
-    }
-    if (reader.why)
-        web_refuse_body(request, &reader);
-    else
-        set_check(request, status, output);
-    json_decref(json);
-    json_reader_close(&reader);
 }

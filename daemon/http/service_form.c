@@ -5,14 +5,7 @@
 
 #include "base/alloc.h"
 #include "fedstate/model.h"
-#include "http/duration.h"
-
-/* Ways to run a check that this agent has not; ignoring them would leave a
- * service that is never found healthy or never found sick. */
-static const char *const check_kinds[] = {
-    "HTTP",      "H2PING",      "TCP",          "UDP",
-    "GRPC",      "Args",        "ScriptArgs",   "Script",
-    "AliasNode", "OSService",   "AliasService", "DockerContainerID"};
+#include "http/check_form.h"
 
 bool is_check_status(const char *status)
 {
@@ -106,31 +99,6 @@ static char *keep(struct json_reader *reader, const char *prefix,
     return out;
 }
 
-static uint32_t read_ttl(struct json_reader *reader, const json_t *json,
-                         const char *where)
-{
-    const char *text = json_read_text(reader, json, where, "TTL");
-    uint64_t ms = 0;
-    size_t i;
-
-    for (i = 0; i < BASE_COUNT_OF(check_kinds); i++) {
-        const json_t *value = json_field(json, check_kinds[i]);
-
-        if (value && (!json_is_string(value) ||
-                      *json_string_value(value) != '\0'))
-            json_reader_fail(reader, "%s%s: this agent runs TTL checks only",
-                             where, check_kinds[i]);
-    }
-    if (*text == '\0')
-        json_reader_fail(reader, "%sTTL: a check needs one, such as \"30s\"",
-                         where);
-    else if (duration_parse_ms(text, &ms) != 0 || ms == 0 || ms > UINT32_MAX)
-        json_reader_fail(reader, "%sTTL: \"%.64s\" is no duration such as "
-                                 "\"30s\"",
-                         where, text);
-    return (uint32_t)ms;
-}
-
 /* number 0: the service's only check. */
 static void add_check(struct json_reader *reader, const json_t *json,
                       const char *where, size_t number,
@@ -144,7 +112,7 @@ static void add_check(struct json_reader *reader, const json_t *json,
         return;
     }
     check = check_from_json(reader, json, where);
-    form->ttls_ms[form->check_count] = read_ttl(reader, json, where);
+    check_spec_from_json(reader, json, where, &form->specs[form->check_count]);
     if (json_field(json, "CheckID") == NULL)
         check->check_id =
             keep(reader, "service:", form->service->id, number);
@@ -154,7 +122,8 @@ static void add_check(struct json_reader *reader, const json_t *json,
     }
     check->service_id = form->service->id;
     check->service_name = form->service->service;
-    check->type = (char *)(uintptr_t)"ttl";
+    check->type = (char *)(uintptr_t)check_spec_kind(
+        &form->specs[form->check_count]);
     form->checks[form->check_count++] = check;
 }
 
@@ -167,7 +136,7 @@ static void read_checks(struct json_reader *reader, const json_t *json,
     size_t total = listed + (one != NULL);
 
     form->checks = json_reader_alloc(reader, total, sizeof(*form->checks));
-    form->ttls_ms = json_reader_alloc(reader, total, sizeof(*form->ttls_ms));
+    form->specs = json_reader_alloc(reader, total, sizeof(*form->specs));
     for (i = 0; i < listed; i++) {
         char where[48];
 

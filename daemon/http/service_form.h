@@ -7,17 +7,18 @@
 #ifndef HTTP_SERVICE_FORM_H
 #define HTTP_SERVICE_FORM_H
 
+#include "agent/check_spec.h"
 #include "http/json_read.h"
 
 struct service_form {
     Fedstate__Service *service;
     Fedstate__Check **checks;
-    uint32_t *ttls_ms; /* one a check; 0: it never runs out */
+    struct check_spec *specs; /* one a check */
     size_t check_count;
 };
 
 /** The agent's form. Checks without id get "service:ID" (with ":1" and so on
- * if there are several); only checks with a TTL are taken. False: see why. */
+ * if there are several). False: see why. */
 bool service_form_read(struct json_reader *reader, const json_t *json,
                        struct service_form *out);
 

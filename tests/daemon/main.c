@@ -6,6 +6,7 @@ Suite *args_suite(void);
 Suite *birth_suite(void);
 Suite *catalog_suite(void);
 Suite *certificates_suite(void);
+Suite *check_run_suite(void);
 Suite *client_sim_suite(void);
 Suite *commands_suite(void);
 Suite *config_suite(void);
@@ -54,6 +55,7 @@ int main(void)
         birth_suite,
         catalog_suite,
         certificates_suite,
+        check_run_suite,
         client_sim_suite,
         commands_suite,
         config_suite,

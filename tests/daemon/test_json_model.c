@@ -288,9 +288,9 @@ START_TEST(the_agent_s_form)
     ck_assert_str_eq(form.checks[1]->notes, "hm");
     ck_assert_str_eq(form.checks[1]->status, "passing");
     ck_assert_str_eq(form.checks[2]->check_id, "service:web-1:3");
-    ck_assert_uint_eq(form.ttls_ms[0], 10000);
-    ck_assert_uint_eq(form.ttls_ms[1], 60000);
-    ck_assert_uint_eq(form.ttls_ms[2], 500);
+    ck_assert_uint_eq(form.specs[0].ttl_ms, 10000);
+    ck_assert_uint_eq(form.specs[1].ttl_ms, 60000);
+    ck_assert_uint_eq(form.specs[2].ttl_ms, 500);
     ck_assert_str_eq(form.checks[2]->service_name, "web");
     json_reader_close(&reader);
     json_decref(json);
@@ -344,8 +344,25 @@ static const struct {
     {"{\"Name\":\"w\",\"Check\":{\"TTL\":\"0s\"}}", "Check.TTL"},
     {"{\"Name\":\"w\",\"Check\":{\"TTL\":\"1s\",\"Status\":\"fine\"}}",
      "Check.Status"},
-    {"{\"Name\":\"w\",\"Check\":{\"TCP\":\"h:1\",\"Interval\":\"1s\"}}",
-     "Check.TCP: this agent runs TTL checks only"},
+    {"{\"Name\":\"w\",\"Check\":{\"Args\":[\"a\"],\"Interval\":\"1s\"}}",
+     "Check.Args: this agent runs TTL, TCP and HTTP checks only"},
+    {"{\"Name\":\"w\",\"Check\":{\"TCP\":\"h:1\"}}", "Check.Interval"},
+    {"{\"Name\":\"w\",\"Check\":{\"TCP\":\"h\",\"Interval\":\"1s\"}}",
+     "Check.TCP: \"h\" is not host:port"},
+    {"{\"Name\":\"w\",\"Check\":{\"HTTP\":\"ftp://h\",\"Interval\":\"1s\"}}",
+     "Check.HTTP"},
+    {"{\"Name\":\"w\",\"Check\":{\"HTTP\":\"http://h/a b\","
+     "\"Interval\":\"1s\"}}",
+     "Check.HTTP"},
+    {"{\"Name\":\"w\",\"Check\":{\"HTTP\":\"http://h\",\"TTL\":\"1s\","
+     "\"Interval\":\"1s\"}}",
+     "a check needs one of TTL, TCP and HTTP"},
+    {"{\"Name\":\"w\",\"Check\":{\"HTTP\":\"http://h\",\"Interval\":\"1s\","
+     "\"Header\":{\"A\":[\"b\\r\\nC: d\"]}}}",
+     "Check.Header"},
+    {"{\"Name\":\"w\",\"Check\":{\"HTTP\":\"http://h\",\"Interval\":\"1s\","
+     "\"Method\":\"GET /\"}}",
+     "Check.Method"},
     {"{\"Name\":\"w\",\"Checks\":[{\"TTL\":\"1s\"},{\"TTL\":\"\"}]}",
      "Checks[1].TTL"},
     {"{\"Name\":\"a\\u0000b\"}", "line 1"},

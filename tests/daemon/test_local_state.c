@@ -230,8 +230,9 @@ static int put(const char *id, const char *check_id, uint32_t ttl_ms)
     Fedstate__Service service = service_of(id);
     Fedstate__Check check = check_of(check_id ? check_id : "", "passing");
     Fedstate__Check *checks[] = {&check};
+    struct check_spec spec = {.ttl_ms = ttl_ms};
 
-    return local_state_register(world.local, &service, checks, &ttl_ms,
+    return local_state_register(world.local, &service, checks, &spec,
                                 check_id ? 1 : 0);
 }
 
