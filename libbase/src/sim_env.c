@@ -181,18 +181,37 @@ void base_sim_set_log_sink(struct base_sim *sim,
 
 /* ---- life ---- */
 
-static const struct base_env_ops env_ops = {
-    .version = 1,
-    .now_ns = op_now_ns,
-    .wall_ns = op_wall_ns,
-    .random = op_random,
-    .timer_start = op_timer_start,
-    .timer_stop = op_timer_stop,
-    .post = op_post,
-    .submit = sim_env_submit,
-    .resolve = sim_env_resolve,
-    .trace = op_trace,
-};
+#define ENV_OPS(trace_op)                                                    \
+    {                                                                        \
+        .version = 1, .now_ns = op_now_ns, .wall_ns = op_wall_ns,            \
+        .random = op_random, .timer_start = op_timer_start,                  \
+        .timer_stop = op_timer_stop, .post = op_post,                        \
+        .submit = sim_env_submit, .resolve = sim_env_resolve,                \
+        .trace = trace_op                                                    \
+    }
+static const struct base_env_ops env_ops = ENV_OPS(op_trace);
+static const struct base_env_ops silent_ops = ENV_OPS(NULL);
+
+/* Where there is no log nobody should make lines for it. */
+static void set_trace(struct sim_env *env)
+{
+    env->env.ops = env->sim->logging ? &env_ops : &silent_ops;
+}
+
+void base_sim_set_digest(struct base_sim *sim, bool on)
+{
+    struct base_sim_host *host;
+    struct sim_env *env;
+
+    sim->logging = on;
+    LIST_FOREACH(host, &sim->hosts, link)
+    {
+        SLIST_FOREACH(env, &host->envs, next)
+        {
+            set_trace(env);
+        }
+    }
+}
 
 struct sim_env *sim_env_new(struct base_sim_host *host, const char *name)
 {
@@ -204,7 +223,7 @@ struct sim_env *sim_env_new(struct base_sim_host *host, const char *name)
     env->name = base_strdup(name);
     env->label = base_asprintf("%s/%s", host->name, name);
     env->sink = (struct base_log_sink){sink_write, op_wall_ns, env};
-    env->env.ops = &env_ops;
+    set_trace(env);
     env->env.ctx = env;
     env->env.log.subsystem = env->name;
     set_log(env);

@@ -67,11 +67,6 @@ void base_sim_set_log(struct base_sim *sim, FILE *file)
     sim->log->file = file;
 }
 
-void base_sim_set_digest(struct base_sim *sim, bool on)
-{
-    sim->logging = on;
-}
-
 void base_sim_digest(const struct base_sim *sim, char out[65])
 {
     static const char hex[] = "0123456789abcdef";

@@ -29,6 +29,12 @@ static bool is_gossiped_to(void *arg, const struct ml_member *member)
     }
 }
 
+static bool has_news(const struct gossip_memberlist *ml)
+{
+    return gossip_broadcasts_count(ml->broadcasts) > 0 ||
+           (ml->delegate != NULL && ml->delegate->broadcasts != NULL);
+}
+
 static void on_tick(void *arg)
 {
     struct gossip_memberlist *ml = arg;
@@ -37,6 +43,8 @@ static void on_tick(void *arg)
     bool more = true;
 
     base_timer_start_ms(&ml->gossip_timer, ml->params.gossip_interval_ms);
+    if (!has_news(ml))
+        return;
     if (want > GOSSIP_NODES_LIMIT)
         want = GOSSIP_NODES_LIMIT;
     count = ml_members_random(&ml->members, ml->env, want, is_gossiped_to, ml,

@@ -51,12 +51,14 @@ struct ml_member *ml_members_find(const struct ml_members *members,
     size_t mask = members->index_count - 1;
     size_t at;
 
-    for (at = hash & mask; members->index[at] != ML_NO_SLOT;
+    for (at = hash & mask; members->index[at].id != ML_NO_SLOT;
          at = (at + 1) & mask) {
-        struct ml_member *member = slot_at(members, members->index[at]);
+        struct ml_member *member;
 
-        if (member->record->name_hash == hash &&
-            member->record->name_len == name.len &&
+        if (members->index[at].hash != hash)
+            continue;
+        member = slot_at(members, members->index[at].id);
+        if (member->record->name_len == name.len &&
             memcmp(member->record->bytes, name.data, name.len) == 0)
             return member;
     }
@@ -66,12 +68,13 @@ struct ml_member *ml_members_find(const struct ml_members *members,
 static void index_put(struct ml_members *members,
                       const struct ml_member *member)
 {
+    uint32_t hash = member->record->name_hash;
     size_t mask = members->index_count - 1;
-    size_t at = member->record->name_hash & mask;
+    size_t at = hash & mask;
 
-    while (members->index[at] != ML_NO_SLOT)
+    while (members->index[at].id != ML_NO_SLOT)
         at = (at + 1) & mask;
-    members->index[at] = member->id;
+    members->index[at] = (struct ml_index_slot){hash, member->id};
 }
 
 static void index_resize(struct ml_members *members, size_t count)
@@ -91,19 +94,18 @@ static void index_remove(struct ml_members *members,
     size_t hole = member->record->name_hash & mask;
     size_t at;
 
-    while (members->index[hole] != member->id)
+    while (members->index[hole].id != member->id)
         hole = (hole + 1) & mask;
-    for (at = (hole + 1) & mask; members->index[at] != ML_NO_SLOT;
+    for (at = (hole + 1) & mask; members->index[at].id != ML_NO_SLOT;
          at = (at + 1) & mask) {
-        const struct ml_member *other = slot_at(members, members->index[at]);
-        size_t home = other->record->name_hash & mask;
+        size_t home = members->index[at].hash & mask;
 
         if (((at - home) & mask) >= ((at - hole) & mask)) {
             members->index[hole] = members->index[at];
             hole = at;
         }
     }
-    members->index[hole] = ML_NO_SLOT;
+    members->index[hole].id = ML_NO_SLOT;
 }
 
 static void add_chunk(struct ml_members *members)

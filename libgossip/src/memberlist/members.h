@@ -23,12 +23,19 @@ struct ml_member {
     uint8_t state; /* enum gossip_state; set by ml_members_set_state() */
 };
 
+/* The hash lies beside the id: looking a name up touches no member but the one
+ * that is meant. */
+struct ml_index_slot {
+    uint32_t hash; /* of the name */
+    uint32_t id;   /* ML_NO_SLOT: empty */
+};
+
 struct ml_members {
     struct gossip_records *records; /* a reference */
     struct ml_member **chunks;  /* slots, so many at a time */
     size_t chunk_count;
     uint32_t free_slot;         /* list through id; ML_NO_SLOT ends it */
-    uint32_t *index;            /* open addressing by name; ML_NO_SLOT: empty */
+    struct ml_index_slot *index; /* open addressing by name */
     size_t index_count;         /* a power of two */
     uint32_t *ring;             /* ids in list order */
     size_t ring_cap;
