@@ -57,6 +57,7 @@ struct agent {
     bool gossip_runs;
     struct rpc_tls *main_tls, *gossip_tls;
     struct pool_files lan_files, wan_files;
+    struct acl *acl; /* NULL: not asked for */
     char node_id[NODE_ID_TEXT];
     struct stable_files *stable;
     struct server *server; /* one of the two */
@@ -401,6 +402,8 @@ static int make_server(struct agent *agent, char **why)
         .disable_primary_fallback = config->disable_primary_gateway_fallback,
         .wan_allow_foreign = config->wan_allow_foreign_members,
         .rejoin_after_leave = config->rejoin_after_leave,
+        .acl = agent->acl,
+        .replication_token = config->acl.replication_token,
         .raft_multiplier = config->raft_multiplier,
         .handshake_timeout_ms = config->rpc_handshake_timeout_ms,
         .handshakes_max = config->rpc_handshakes_max,
@@ -489,10 +492,12 @@ static void make_joins(struct agent *agent)
 
 static int make_local(struct agent *agent, char **why)
 {
+    const struct config_acl *acl = &agent->config->acl;
     char *folder = base_asprintf("%s/services", agent->config->data_dir);
     struct local_state_config local = {
         .env = base_loop_env(agent->main),
         .rpc = agent->core.rpc,
+        .token = acl->agent_token ? acl->agent_token : acl->default_token,
         .node = agent->config->node_name,
         .node_id = agent->node_id,
         .datacenter = agent->config->datacenter,
@@ -518,6 +523,7 @@ static int make_http(struct agent *agent, char **why)
     struct http_config http = {.loop = agent->main,
                                .config = agent->config,
                                .core = agent->core,
+                               .acl = agent->acl,
                                .local = agent->local,
                                .joins = agent->joins,
                                .monitors = agent->monitors,
@@ -554,6 +560,7 @@ static void *run_gossip(void *arg)
 
 static int start(struct agent *agent, char **why)
 {
+    agent->acl = config_acl(agent->config);
     if (open_log(agent, why) != 0 ||
         config_prepare_data_dir(agent->config, why) != 0 ||
         node_id_load(agent->config->data_dir, agent->config->node_id,
@@ -604,6 +611,7 @@ static void finish(struct agent *agent)
     stable_files_free(agent->stable);
     pool_files_close(&agent->lan_files);
     pool_files_close(&agent->wan_files);
+    acl_free(agent->acl);
     if (agent->main_tls)
         rpc_tls_free(agent->main_tls);
     if (agent->gossip_tls)

@@ -68,6 +68,7 @@ struct local_state {
     struct base_env *env;
     struct base_log log;
     struct rpc_server *rpc;
+    const char *token;
     char *node, *node_id, *datacenter;
     struct base_addr address;
     uint32_t check_update_interval_ms;

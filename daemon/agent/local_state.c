@@ -473,6 +473,7 @@ int local_state_new(const struct local_state_config *config,
     local->env = config->env;
     local->log = base_log_named(&config->env->log, "agent.local");
     local->rpc = config->rpc;
+    local->token = config->token;
     local->node = base_strdup(config->node);
     local->node_id = base_strdup(config->node_id);
     local->datacenter = base_strdup(config->datacenter);

@@ -25,7 +25,8 @@ struct local_state;
 
 struct local_state_config {
     struct base_env *env;
-    struct rpc_server *rpc;  /* Catalog.Register and Deregister go there */
+    struct rpc_server *rpc;  /* Catalog.Register and Deregister go there, */
+    const char *token;       /* with that; NULL: none. Borrowed */
     const char *node;        /* strings are copied */
     const char *node_id;
     const char *datacenter;

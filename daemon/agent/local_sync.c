@@ -69,6 +69,7 @@ static void call(struct local_state *local, const char *method,
 {
     struct base_buf body = BASE_BUF_INIT;
     struct rpc_request request = {.method = method,
+                                  .token = local->token,
                                   .timeout_ms = CALL_TIMEOUT_MS};
     int rv;
 

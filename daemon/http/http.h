@@ -21,6 +21,7 @@ struct http_config {
     struct base_loop *loop;
     const struct config *config;
     struct core core;
+    const struct acl *acl; /* NULL: everybody may do everything */
     struct local_state *local;
     struct joins *joins;
     struct monitor_hub *monitors;

@@ -57,10 +57,29 @@ static bool take_token(struct web_request *request)
         token = header(request, "X-Consul-Token");
     if (token == NULL && bearer && strncasecmp(bearer, "Bearer ", 7) == 0)
         token = bearer + 7 + strspn(bearer + 7, " ");
+    if (token == NULL || *token == '\0')
+        token = request->agent->config->acl.default_token;
     request->token = base_strdup(token ? token : "");
     if (is_token(request->token))
         return true;
     web_reply_text(request, 400, "the access token is malformed");
+    return false;
+}
+
+static bool is_allowed(struct web_request *request)
+{
+    const struct web_route *route = request->route;
+    enum acl_verdict verdict = acl_ask(request->agent->acl, request->token,
+                                       route->resource, route->access);
+    char text[ACL_WORDS_SIZE];
+
+    if (verdict == ACL_ALLOWED)
+        return true;
+    base_counter_add(base_metrics_counter(request->http->env->metrics,
+                                          "isthmus.acl.denied", "at", "http"),
+                     1);
+    acl_words(text, verdict, route->resource, route->access);
+    web_reply_text(request, 403, "%s", text);
     return false;
 }
 
@@ -166,7 +185,7 @@ void web_request_start(struct http *http, struct http_conn *conn,
     request->began_ns = base_env_now_ns(http->env);
     http_conn_busy(conn, request);
     if (body_fits(request) && take_route(request) && take_options(request) &&
-        take_token(request))
+        take_token(request) && is_allowed(request))
         request->route->handle(request);
 }
 

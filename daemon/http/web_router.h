@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "acl/acl.h"
+
 struct web_request;
 typedef void (*web_handler)(struct web_request *request);
 
@@ -25,6 +27,8 @@ struct web_route {
     const char *path;
     const char *name; /* what the name names, for "Missing ... name" */
     web_handler handle;
+    enum acl_resource resource; /* ACL_PUBLIC: nothing is asked for here */
+    enum acl_access access;
 };
 
 struct web_match {

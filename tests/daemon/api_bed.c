@@ -178,8 +178,8 @@ struct api_answer api_call(const struct api_bed *bed, const char *method,
     int fd = api_connect(bed);
     char *head = base_asprintf(
         "%s %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
-        "%s%zu\r\n\r\n",
-        method, path,
+        "X-Consul-Token: %s\r\n%s%zu\r\n\r\n",
+        method, path, bed->token ? bed->token : "",
         strcmp(method, "PUT") == 0 ? "Content-Length: " : "X-Nothing: ",
         body ? strlen(body) : 0);
 
@@ -301,7 +301,7 @@ static void write_config(struct api_bed *bed)
 
     ck_assert_ptr_nonnull(file);
     bed->port = free_port();
-    fprintf(file, "{");
+    fprintf(file, "{%s", bed->keys ? bed->keys : "");
     if (bed->federation)
         write_federation(bed, file);
     fprintf(file,

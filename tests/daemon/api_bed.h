@@ -20,6 +20,8 @@ struct api_bed {
     unsigned expect;   /* bootstrap_expect; 0: 1 */
     unsigned files;    /* limit of descriptors; 0: as it is */
     bool federation;   /* as a primary, with certificates of our making */
+    const char *keys;  /* more of the configuration: "\"a\":1,"; may be NULL */
+    const char *token; /* that api_call() shows; NULL: none */
 };
 
 /** Starts it and waits until it has a leader (with expect 1). */

@@ -22,6 +22,7 @@ Suite *gateway_refused_suite(void);
 Suite *gateway_render_suite(void);
 Suite *gateway_routes_suite(void);
 Suite *gateway_run_suite(void);
+Suite *http_acl_suite(void);
 Suite *http_api_suite(void);
 Suite *http_client_suite(void);
 Suite *http_conn_suite(void);
@@ -71,6 +72,7 @@ int main(void)
         gateway_render_suite,
         gateway_routes_suite,
         gateway_run_suite,
+        http_acl_suite,
         http_api_suite,
         http_client_suite,
         http_conn_suite,

@@ -202,12 +202,12 @@ END_TEST
 /* ---- the router ----------------------------------------------------------- */
 
 static const struct web_route routes[] = {
-    {WEB_GET, "/v1/nodes", NULL, NULL},
-    {WEB_GET, "/v1/node/", "node name", NULL},
-    {WEB_PUT, "/v1/node/", "node name", NULL},
-    {WEB_PUT, "/v1/leave", NULL, NULL},
-    {WEB_GET, "/v1/states", NULL, NULL},
-    {WEB_GET, "/v1/states/gateways", NULL, NULL},
+    {WEB_GET, "/v1/nodes", NULL, NULL, ACL_PUBLIC, ACL_READ},
+    {WEB_GET, "/v1/node/", "node name", NULL, ACL_PUBLIC, ACL_READ},
+    {WEB_PUT, "/v1/node/", "node name", NULL, ACL_PUBLIC, ACL_READ},
+    {WEB_PUT, "/v1/leave", NULL, NULL, ACL_PUBLIC, ACL_READ},
+    {WEB_GET, "/v1/states", NULL, NULL, ACL_PUBLIC, ACL_READ},
+    {WEB_GET, "/v1/states/gateways", NULL, NULL, ACL_PUBLIC, ACL_READ},
 };
 
 static const struct {
