@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "configuration.h"
+#include "crc32c.h"
 #include "entry.h"
 #include "sqlite_wal.h"
 
@@ -39,7 +40,8 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS snapshot("
     "  id INTEGER PRIMARY KEY CHECK(id = 1),"
     "  idx INTEGER NOT NULL, term INTEGER NOT NULL,"
-    "  configuration_index INTEGER NOT NULL, configuration BLOB NOT NULL);";
+    "  configuration_index INTEGER NOT NULL, configuration BLOB NOT NULL,"
+    "  checksum INTEGER NOT NULL);";
 
 int db_error(struct raft_db *db, const char *what)
 {
@@ -140,7 +142,8 @@ static char *meta_get(struct raft_db *db, const char *key)
                            -1, &statement, NULL) != SQLITE_OK)
         return NULL;
     sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
-    if (sqlite3_step(statement) == SQLITE_ROW)
+    if (sqlite3_step(statement) == SQLITE_ROW &&
+        sqlite3_column_type(statement, 0) == SQLITE_TEXT)
         value = base_strdup((const char *)sqlite3_column_text(statement, 0));
     sqlite3_finalize(statement);
     return value;
@@ -293,6 +296,7 @@ static int add_entry(struct raft_db *db, const struct raft_entry *entry)
     db->row_last = entry->index;
     entry_pack(entry, &db->row);
     db->last_index = entry->index;
+    db->last_term = entry->term;
     return rv;
 }
 
@@ -358,8 +362,10 @@ static int truncate(struct raft_db *db, raft_index from)
     }
     if (rv == 0)
         rv = shorten_row(db, from);
-    if (db->last_index >= from)
+    if (db->last_index >= from) {
         db->last_index = from - 1;
+        db->last_term = 0;
+    }
     return rv;
 }
 
@@ -407,6 +413,7 @@ int db_commit_writes(struct raft_db *db, const struct storage_op_list *writes)
 static int load_state(struct raft_db *db, struct raft_stored *stored)
 {
     sqlite3_stmt *statement = NULL;
+    const char *vote;
     int code, rv = 0;
 
     if (sqlite3_prepare_v2(db->sqlite, "SELECT term, voted_for FROM state", -1,
@@ -415,14 +422,51 @@ static int load_state(struct raft_db *db, struct raft_stored *stored)
     code = sqlite3_step(statement);
     if (code == SQLITE_ROW) {
         stored->term = column_u64(statement, 0);
-        if (!text_copy(stored->voted_for, sizeof(stored->voted_for),
-                       (const char *)sqlite3_column_text(statement, 1)))
+        vote = (const char *)sqlite3_column_text(statement, 1);
+        if (vote == NULL || !text_copy(stored->voted_for,
+                                       sizeof(stored->voted_for), vote))
             rv = RAFT_ECORRUPT;
     } else if (code != SQLITE_DONE) {
         rv = db_error(db, "state");
     }
     sqlite3_finalize(statement);
     return rv;
+}
+
+/* Entries have checksums of their own; a page of SQLite's has none. */
+static uint32_t snapshot_checksum(raft_index index, raft_term term,
+                                  raft_index configuration_index,
+                                  const void *configuration, size_t len)
+{
+    const uint64_t numbers[] = {index, term, configuration_index};
+    struct base_buf packed = BASE_BUF_INIT;
+    uint32_t sum;
+    size_t i;
+
+    for (i = 0; i < BASE_COUNT_OF(numbers); i++)
+        base_buf_append_u64be(&packed, numbers[i]);
+    base_buf_append(&packed, configuration, len);
+    sum = crc32c(0, base_buf_data(&packed), base_buf_len(&packed));
+    base_buf_close(&packed);
+    return sum;
+}
+
+static int read_snapshot_row(sqlite3_stmt *row, struct raft_stored *stored)
+{
+    const void *configuration = sqlite3_column_blob(row, 3);
+    size_t len = (size_t)sqlite3_column_bytes(row, 3);
+
+    stored->snapshot_index = column_u64(row, 0);
+    stored->snapshot_term = column_u64(row, 1);
+    stored->configuration_index = column_u64(row, 2);
+    if (column_u64(row, 4) !=
+        snapshot_checksum(stored->snapshot_index, stored->snapshot_term,
+                          stored->configuration_index, configuration, len))
+        return RAFT_ECORRUPT;
+    return configuration_unpack(configuration, len,
+                                &stored->snapshot_configuration) < 0
+               ? RAFT_ECORRUPT
+               : 0;
 }
 
 static int load_snapshot(struct raft_db *db, struct raft_stored *stored)
@@ -432,19 +476,12 @@ static int load_snapshot(struct raft_db *db, struct raft_stored *stored)
 
     if (sqlite3_prepare_v2(db->sqlite,
                            "SELECT idx, term, configuration_index,"
-                           " configuration FROM snapshot",
+                           " configuration, checksum FROM snapshot",
                            -1, &statement, NULL) != SQLITE_OK)
         return db_error(db, "snapshot");
     code = sqlite3_step(statement);
     if (code == SQLITE_ROW) {
-        stored->snapshot_index = column_u64(statement, 0);
-        stored->snapshot_term = column_u64(statement, 1);
-        stored->configuration_index = column_u64(statement, 2);
-        if (configuration_unpack(
-                sqlite3_column_blob(statement, 3),
-                (size_t)sqlite3_column_bytes(statement, 3),
-                &stored->snapshot_configuration) < 0)
-            rv = RAFT_ECORRUPT;
+        rv = read_snapshot_row(statement, stored);
     } else if (code != SQLITE_DONE) {
         rv = db_error(db, "snapshot");
     }
@@ -542,8 +579,11 @@ int db_load(struct raft_db *db, struct raft_stored *stored)
     db->term = stored->term;
     memcpy(db->voted_for, stored->voted_for, sizeof(db->voted_for));
     db->last_index = stored->snapshot_index;
-    if (stored->entry_count > 0)
+    db->last_term = stored->snapshot_term;
+    if (stored->entry_count > 0) {
         db->last_index = stored->entries[stored->entry_count - 1].index;
+        db->last_term = stored->entries[stored->entry_count - 1].term;
+    }
     return 0;
 }
 
@@ -597,8 +637,8 @@ static int set_snapshot(struct raft_db *db, raft_index index, raft_term term,
     configuration_pack(configuration, &packed);
     if (sqlite3_prepare_v2(db->sqlite,
                            "INSERT OR REPLACE INTO snapshot(id, idx, term,"
-                           " configuration_index, configuration)"
-                           " VALUES(1, ?1, ?2, ?3, ?4)",
+                           " configuration_index, configuration, checksum)"
+                           " VALUES(1, ?1, ?2, ?3, ?4, ?5)",
                            -1, &statement, NULL) != SQLITE_OK) {
         rv = db_error(db, "snapshot");
     } else {
@@ -607,6 +647,10 @@ static int set_snapshot(struct raft_db *db, raft_index index, raft_term term,
         bind_u64(statement, 3, configuration_index);
         sqlite3_bind_blob64(statement, 4, base_buf_data(&packed),
                             base_buf_len(&packed), SQLITE_STATIC);
+        bind_u64(statement, 5,
+                 snapshot_checksum(index, term, configuration_index,
+                                   base_buf_data(&packed),
+                                   base_buf_len(&packed)));
         rv = run(db, statement);
     }
     sqlite3_finalize(statement);
@@ -628,11 +672,10 @@ int db_snapshot_finished(struct raft_db *db, raft_index index, raft_term term,
     } else if (rv == 0) {
         rv = truncate(db, 1);
         db->last_index = index;
+        db->last_term = term;
     }
     if (rv == 0)
         rv = run(db, db->commit);
-    if (db->last_index < index)
-        db->last_index = index;
     return rv;
 }
 

@@ -23,6 +23,7 @@ struct raft_db {
     raft_term term;
     char voted_for[RAFT_ID_MAX];
     raft_index last_index; /* of the log and the snapshot */
+    raft_term last_term;   /* of that entry; 0: not known */
     int wal_pages;         /* as of the last commit */
     sqlite3_int64 wal_reserved; /* length of its file, as far as known */
     struct base_log *log;

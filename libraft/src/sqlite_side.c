@@ -13,7 +13,7 @@
 
 #define SLOT_BYTES 512u
 #define SLOT_SPACING 4096
-#define SUMMED_BYTES 104u
+#define SUMMED_BYTES 112u
 
 static const char magic[8] = {'i', 's', 't', 'h', 's', 'i', 'd', '1'};
 
@@ -37,11 +37,12 @@ static void slot_encode(const struct side_record *record, uint64_t sequence,
     memcpy(slot + 24, record->voted_for, RAFT_ID_MAX);
     put_u64(slot + 88, record->last_index);
     put_u64(slot + 96, record->repair_until);
+    put_u64(slot + 104, record->last_term);
     sum = crc32c(0, slot, SUMMED_BYTES);
-    slot[104] = (uint8_t)(sum >> 24);
-    slot[105] = (uint8_t)(sum >> 16);
-    slot[106] = (uint8_t)(sum >> 8);
-    slot[107] = (uint8_t)sum;
+    slot[112] = (uint8_t)(sum >> 24);
+    slot[113] = (uint8_t)(sum >> 16);
+    slot[114] = (uint8_t)(sum >> 8);
+    slot[115] = (uint8_t)sum;
 }
 
 static bool slot_decode(const uint8_t slot[SLOT_BYTES],
@@ -58,6 +59,7 @@ static bool slot_decode(const uint8_t slot[SLOT_BYTES],
            RAFT_ID_MAX);
     record->last_index = base_cursor_u64be(&cursor);
     record->repair_until = base_cursor_u64be(&cursor);
+    record->last_term = base_cursor_u64be(&cursor);
     return base_cursor_u32be(&cursor) == crc32c(0, slot, SUMMED_BYTES) &&
            record->voted_for[RAFT_ID_MAX - 1] == '\0';
 }

@@ -12,7 +12,8 @@
  *   24  64 vote, NUL-padded
  *   88  8  last index
  *   96  8  repair until (raft_write), 0: nothing to repair
- *   104 4  CRC-32C of bytes 0 to 103
+ *   104 8  term of the entry at last index, 0: not known
+ *   112 4  CRC-32C of bytes 0 to 111
  *
  * Threads: one at a time; blocks.
  */
@@ -26,6 +27,7 @@ struct side_record {
     char voted_for[RAFT_ID_MAX];
     raft_index last_index;
     raft_index repair_until;
+    raft_term last_term;
 };
 
 struct side_file {

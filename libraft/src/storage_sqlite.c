@@ -32,6 +32,7 @@ struct side_record sqlite_record_now(const struct storage_sqlite *sqlite)
     record.term = sqlite->db.term;
     memcpy(record.voted_for, sqlite->db.voted_for, sizeof(record.voted_for));
     record.last_index = sqlite->db.last_index;
+    record.last_term = sqlite->db.last_term;
     record.repair_until = sqlite->side.record.repair_until;
     return record;
 }
@@ -51,6 +52,7 @@ static int side_before(struct storage_sqlite *sqlite,
 
         if (from != 0 && record.last_index >= from) {
             record.last_index = from - 1;
+            record.last_term = 0;
             differs = true;
         }
         if (op->write->set_repair) {
@@ -173,6 +175,33 @@ struct load_op {
     struct raft_stored *stored;
 };
 
+/* The term of the last entry that the side record promises; 0: not known. */
+static raft_term term_promised(const struct side_record *side,
+                               const struct raft_stored *stored)
+{
+    size_t at = (size_t)(side->last_index - stored->snapshot_index - 1);
+
+    if (side->last_term == 0 || side->last_index <= stored->snapshot_index ||
+        at >= stored->entry_count)
+        return side->last_term;
+    return stored->entries[at].term;
+}
+
+/* Whether the database is an older one than the side record knew, as after a
+ * bit that flipped in its write-ahead log: shorter, of an earlier term or
+ * vote, or with what a later leader had replaced. */
+static bool is_older(const struct storage_sqlite *sqlite,
+                     const struct raft_stored *stored)
+{
+    const struct side_record *side = &sqlite->side.record;
+
+    return side->last_index > sqlite->db.last_index ||
+           side->last_term != term_promised(side, stored) ||
+           side->term > stored->term ||
+           (side->term == stored->term && side->voted_for[0] != '\0' &&
+            strcmp(side->voted_for, stored->voted_for) != 0);
+}
+
 /* What the side record promises and the database does not show. The newer
  * term and vote are believed wherever they are found. */
 static void compare_with_side(struct storage_sqlite *sqlite,
@@ -183,8 +212,7 @@ static void compare_with_side(struct storage_sqlite *sqlite,
     if (!sqlite->side.found)
         return;
     stored->repair_until = side->repair_until;
-    if (side->last_index > sqlite->db.last_index ||
-        side->term > stored->term) {
+    if (is_older(sqlite, stored)) {
         base_log(&sqlite->log, BASE_LOG_ERROR,
                  "raft.db shows less than its side record",
                  kv_uint("term", stored->term), kv_uint("side_term", side->term),
@@ -192,7 +220,8 @@ static void compare_with_side(struct storage_sqlite *sqlite,
                  kv_uint("side_last_index", side->last_index));
         stored->behind = true;
     }
-    if (side->term > stored->term) {
+    if (side->term > stored->term ||
+        (side->term == stored->term && side->voted_for[0] != '\0')) {
         stored->term = side->term;
         memcpy(stored->voted_for, side->voted_for, sizeof(stored->voted_for));
     }

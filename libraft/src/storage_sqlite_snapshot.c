@@ -143,6 +143,7 @@ static int record_run(void *storage, struct storage_op *op)
     /* The log may end at the snapshot now: promise no more than that first. */
     if (record.last_index > finish->index) {
         record.last_index = finish->index;
+        record.last_term = 0;
         rv = side_write(&sqlite->side, &record, true);
     }
     if (rv == 0)

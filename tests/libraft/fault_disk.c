@@ -36,12 +36,20 @@ struct record {
 };
 TAILQ_HEAD(record_list, record);
 
+/* Files stay open here: to open them at each write costs more than all else. */
+struct looked_at {
+    LIST_ENTRY(looked_at) link;
+    char *path;
+    int fd;
+};
+
 struct fault_disk {
     LIST_ENTRY(fault_disk) link;
     char folder[64];
     fault_random_fn random;
     void *arg;
     struct record_list records;
+    LIST_HEAD(, looked_at) files;
     bool off;
     uint64_t cut_at, fail_sync_at, room;
     struct fault_counts counts;
@@ -67,6 +75,7 @@ int __wrap_unlink(const char *path);
 /* ---- life ---- */
 
 static void remove_at_the_end(void);
+static void stop_looking(struct fault_disk *disk, const char *path);
 
 struct fault_disk *fault_disk_new(fault_random_fn random, void *arg)
 {
@@ -85,6 +94,7 @@ struct fault_disk *fault_disk_new(fault_random_fn random, void *arg)
     disk->arg = arg;
     disk->room = UINT64_MAX;
     TAILQ_INIT(&disk->records);
+    LIST_INIT(&disk->files);
     LIST_INSERT_HEAD(&disks, disk, link);
     return disk;
 }
@@ -147,6 +157,7 @@ void fault_disk_free(struct fault_disk *disk)
         return;
     while (!TAILQ_EMPTY(&disk->records))
         record_free(disk, TAILQ_FIRST(&disk->records));
+    stop_looking(disk, NULL);
     LIST_REMOVE(disk, link);
     remove_folder(disk->folder);
     base_free(disk);
@@ -234,10 +245,46 @@ static struct record *note(struct fault_disk *disk, enum record_kind kind,
     return record;
 }
 
-/* What the file holds from `at` on, at most len bytes. */
-static void keep_old(struct record *record, uint64_t at, uint64_t len)
+static void stop_looking(struct fault_disk *disk, const char *path)
 {
-    int fd = open(record->path, O_RDONLY | O_CLOEXEC);
+    struct looked_at *file;
+
+    LIST_FOREACH(file, &disk->files, link) {
+        if (path != NULL && strcmp(file->path, path) != 0)
+            continue;
+        LIST_REMOVE(file, link);
+        close(file->fd);
+        base_free(file->path);
+        base_free(file);
+        stop_looking(disk, path);
+        return;
+    }
+}
+
+static int look_at(struct fault_disk *disk, const char *path)
+{
+    struct looked_at *file;
+    int fd;
+
+    LIST_FOREACH(file, &disk->files, link) {
+        if (strcmp(file->path, path) == 0)
+            return file->fd;
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        BASE_NEW(file);
+        file->path = base_strdup(path);
+        file->fd = fd;
+        LIST_INSERT_HEAD(&disk->files, file, link);
+    }
+    return fd;
+}
+
+/* What the file holds from `at` on, at most len bytes. */
+static void keep_old(struct fault_disk *disk, struct record *record,
+                     uint64_t at, uint64_t len)
+{
+    int fd = look_at(disk, record->path);
     struct stat info = {0};
     ssize_t got = 0;
 
@@ -251,8 +298,6 @@ static void keep_old(struct record *record, uint64_t at, uint64_t len)
         }
     }
     record->old_len = got > 0 ? (size_t)got : 0;
-    if (fd >= 0)
-        close(fd);
 }
 
 void fault_disk_note_write(struct fault_disk *disk, const char *path,
@@ -263,12 +308,15 @@ void fault_disk_note_write(struct fault_disk *disk, const char *path,
     disk->counts.writes++;
     if (disk->room != UINT64_MAX)
         disk->room -= len;
-    keep_old(record, at, len);
+    keep_old(disk, record, at, len);
     record->at = at;
     record->data = base_memdup(data, len);
     record->len = len;
-    /* Off at this very write: it is noted, and so may be there in part. */
-    (void)cut_now(disk);
+    /* Off at this very write: it is noted, and so may be there in part. Zeros
+     * that only make a file longer are the same one as the other. */
+    if (len == 0 || ((const char *)data)[0] != 0 ||
+        memcmp(data, (const char *)data + 1, len - 1) != 0)
+        (void)cut_now(disk);
 }
 
 void fault_disk_note_truncate(struct fault_disk *disk, const char *path,
@@ -276,13 +324,15 @@ void fault_disk_note_truncate(struct fault_disk *disk, const char *path,
 {
     struct record *record = note(disk, RECORD_TRUNCATE, path);
 
-    keep_old(record, size, UINT64_MAX);
+    keep_old(disk, record, size, UINT64_MAX);
     record->at = size;
 }
 
 void fault_disk_forget(struct fault_disk *disk, const char *path)
 {
     struct record *record, *after;
+
+    stop_looking(disk, path);
 
     for (record = TAILQ_FIRST(&disk->records); record != NULL;
          record = after) {
@@ -389,6 +439,7 @@ void fault_disk_on_after_power_loss(struct fault_disk *disk)
     struct record *record;
     bool stopped = false;
 
+    stop_looking(disk, NULL);
     TAILQ_FOREACH_REVERSE(record, &disk->records, record_list, next)
         take_back(record);
     while ((record = TAILQ_FIRST(&disk->records)) != NULL) {
@@ -519,6 +570,7 @@ int __wrap_rename(const char *from, const char *to)
         if (errno != 0)
             return -1;
         fault_disk_forget(disk, to);
+        stop_looking(disk, from);
         record = note(disk, RECORD_RENAME, to);
         record->from = base_strdup(from);
     }
