@@ -37,7 +37,8 @@ void catalog_list_nodes(struct web_request *request)
 {
     Server__Query query = SERVER__QUERY__INIT;
 
-    web_query(request, "Catalog.Nodes", &query, show_nodes);
+    if (web_filters(request, &query))
+        web_query(request, "Catalog.Nodes", &query, show_nodes);
 }
 
 static void show_services(struct web_request *request,
@@ -57,7 +58,8 @@ void catalog_list_services(struct web_request *request)
 {
     Server__Query query = SERVER__QUERY__INIT;
 
-    web_query(request, "Catalog.Services", &query, show_services);
+    if (web_filters(request, &query))
+        web_query(request, "Catalog.Services", &query, show_services);
 }
 
 static void show_service(struct web_request *request,
@@ -75,11 +77,10 @@ static void show_service(struct web_request *request,
 void catalog_show_service(struct web_request *request)
 {
     Server__Query query = SERVER__QUERY__INIT;
-    const char *tag = web_param(&request->params, "tag");
 
     query.name = request->name;
-    query.tag = (char *)(uintptr_t)(tag ? tag : "");
-    web_query(request, "Health.Service", &query, show_service);
+    if (web_filters(request, &query))
+        web_query(request, "Health.Service", &query, show_service);
 }
 
 /* A node that is not there is null, and no error: so Consul. */

@@ -35,6 +35,7 @@ struct web_request {
     char *token;
     struct web_params params;
     struct web_options options;
+    struct web_filter *filter; /* see web_filters(); NULL: none */
     uint64_t began_ns;
 
     struct rpc_pending *pending; /* an RPC under way */
@@ -110,6 +111,11 @@ void web_count_wait(struct web_request *request);
 /** Answers 400 with the reader's complaint. */
 void web_refuse_body(struct web_request *request, struct json_reader *reader);
 
+/** tag and node-meta, each as often as it is given, into the query; their
+ * memory is the request's. False (and answered 400) for a node-meta that is no
+ * key:value. */
+bool web_filters(struct web_request *request, Server__Query *query);
+
 /* ---- RPCs in this process ------------------------------------------------- */
 
 /** The request's own dc, index, wait and mode go into the query, and the
@@ -168,6 +174,8 @@ void keyring_use(struct web_request *request);
 void keyring_remove(struct web_request *request);
 void health_service(struct web_request *request);
 void health_node(struct web_request *request);
+void health_checks(struct web_request *request);
+void health_state(struct web_request *request);
 void federation_list(struct web_request *request);
 void federation_gateways(struct web_request *request);
 void federation_get(struct web_request *request);

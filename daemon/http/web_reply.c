@@ -36,6 +36,7 @@ void web_request_drop(struct web_request *request)
         base_gauge_set(http->gauge_waiting, (int64_t)--http->waiting);
     if (request->conn)
         request->conn->request = NULL;
+    base_free(request->filter);
     web_params_close(&request->params);
     if (request->token)
         base_free_secret(request->token, strlen(request->token));

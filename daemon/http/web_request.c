@@ -111,6 +111,17 @@ static bool take_name(struct web_request *request, const char *tail)
     return false;
 }
 
+/* A page in a browser can make it GET anything, and no page is to take services
+ * away: those that write by GET are programs. */
+static bool is_strangers(const struct web_request *request,
+                         const struct web_route *route)
+{
+    return route->method == WEB_PUT_OR_GET &&
+           method_of(request->raw) == WEB_GET &&
+           (header(request, "Origin") || header(request, "Referer") ||
+            header(request, "Sec-Fetch-Site"));
+}
+
 static bool take_route(struct web_request *request)
 {
     const char *path =
@@ -121,7 +132,7 @@ static bool take_route(struct web_request *request)
         web_router_find(routes, count, method_of(request->raw),
                         path ? path : "");
 
-    if (match.route) {
+    if (match.route && !is_strangers(request, match.route)) {
         request->route = match.route;
         return take_name(request, match.tail);
     }

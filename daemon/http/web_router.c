@@ -17,6 +17,13 @@ static const char *fit(const struct web_route *route, const char *path)
     return NULL;
 }
 
+static bool takes(const struct web_route *route, enum web_method method)
+{
+    return route->method == method ||
+           (route->method == WEB_PUT_OR_GET &&
+            (method == WEB_PUT || method == WEB_GET));
+}
+
 struct web_match web_router_find(const struct web_route *routes, size_t count,
                                  enum web_method method, const char *path)
 {
@@ -28,8 +35,8 @@ struct web_match web_router_find(const struct web_route *routes, size_t count,
 
         if (tail == NULL)
             continue;
-        match.allowed |= routes[i].method;
-        if (routes[i].method == method && match.route == NULL) {
+        match.allowed |= routes[i].method & 15;
+        if (takes(&routes[i], method) && match.route == NULL) {
             match.route = &routes[i];
             match.tail = tail;
         }

@@ -19,7 +19,10 @@ enum web_method {
     WEB_PUT = 2,
     WEB_POST = 4,
     WEB_DELETE = 8,
-    WEB_OTHER = 16
+    WEB_OTHER = 16,
+    /** A row's alone: a PUT that Consul took by any method before 1.0, and that
+     * clients of that time send as GET. */
+    WEB_PUT_OR_GET = WEB_PUT | 32
 };
 
 struct web_route {

@@ -142,10 +142,11 @@ static void fill_nodes(struct server *server, const Server__Query *query,
     const struct catalog *catalog = &server->fsm.catalog;
     size_t i;
 
-    (void)query;
-    reply->nodes = view_block(arena, catalog->node_count, sizeof(*reply->nodes));
+    reply->nodes = view_block(arena, catalog->node_count,
+                              sizeof(*reply->nodes));
     for (i = 0; i < catalog->node_count; i++)
-        reply->nodes[reply->n_nodes++] = catalog->nodes[i]->node;
+        if (view_has_meta(catalog->nodes[i], query))
+            reply->nodes[reply->n_nodes++] = catalog->nodes[i]->node;
 }
 
 static bool has_tag(const Fedstate__Service *service, const char *tag)
@@ -156,6 +157,17 @@ static bool has_tag(const Fedstate__Service *service, const char *tag)
         if (strcasecmp(service->tags[i], tag) == 0)
             return true;
     return false;
+}
+
+static bool has_tags(const Fedstate__Service *service,
+                     const Server__Query *query)
+{
+    size_t i;
+
+    for (i = 0; i < query->n_tags; i++)
+        if (!has_tag(service, query->tags[i]))
+            return false;
+    return true;
 }
 
 static bool is_passing(const Fedstate__CheckServiceNode *instance)
@@ -174,7 +186,7 @@ static bool is_wanted(const Fedstate__Service *service,
     return (*query->name == '\0' ||
             strcasecmp(service->service, query->name) == 0) &&
            (*query->kind == '\0' || strcmp(service->kind, query->kind) == 0) &&
-           (*query->tag == '\0' || has_tag(service, query->tag));
+           has_tags(service, query);
 }
 
 static void add_instance(Server__QueryReply *reply, struct view_arena *arena,
@@ -201,7 +213,9 @@ static void fill_instances(struct server *server, const Server__Query *query,
     for (i = 0; i < catalog->node_count; i++) {
         const struct catalog_node *node = catalog->nodes[i];
 
-        if (*query->node != '\0' && strcmp(node->node->node, query->node) != 0)
+        if ((*query->node != '\0' &&
+             strcmp(node->node->node, query->node) != 0) ||
+            !view_has_meta(node, query))
             continue;
         for (j = 0; j < node->service_count; j++)
             if (is_wanted(node->services[j], query))
@@ -268,14 +282,16 @@ static void fill_services(struct server *server, const Server__Query *query,
     const struct catalog *catalog = &server->fsm.catalog;
     size_t i, j;
 
-    (void)query;
-    for (i = 0; i < catalog->node_count; i++)
+    for (i = 0; i < catalog->node_count; i++) {
+        if (!view_has_meta(catalog->nodes[i], query))
+            continue;
         for (j = 0; j < catalog->nodes[i]->service_count; j++) {
             const Fedstate__Service *service = catalog->nodes[i]->services[j];
 
             add_tags(summary_of(reply, arena, service->service), arena,
                      service);
         }
+    }
     keep(&arena->blocks, &arena->block_count, reply->services);
 }
 
@@ -340,6 +356,9 @@ static const struct view views[] = {
     {"Catalog.Node", ACL_NODE, VIEW_CATALOG, false, catalog_index, fill_node},
     {"Health.Service", ACL_SERVICE, VIEW_CATALOG, false, catalog_index,
      fill_instances},
+    {"Health.Checks", ACL_SERVICE, VIEW_CATALOG, false, catalog_index,
+     fill_checks},
+    {"Health.State", ACL_NODE, VIEW_CATALOG, false, catalog_index, fill_checks},
     {"FederationState.Get", ACL_OPERATOR, VIEW_FEDERATION, true, state_index,
      fill_state},
     {"FederationState.List", ACL_OPERATOR, VIEW_FEDERATION, false,

@@ -12,6 +12,7 @@
 #include "daemon/server.pb-c.h"
 
 struct server;
+struct catalog_node;
 
 /** Memory that an answer needs until it is packed. */
 struct view_arena {
@@ -38,6 +39,14 @@ struct view {
 void *view_block(struct view_arena *arena, size_t count, size_t size);
 
 const struct view *view_table(size_t *count);
+
+/** views_checks.c: checks of a service (query->name), or of any; those of a
+ * status, or of any. */
+void fill_checks(struct server *server, const Server__Query *query,
+                 Server__QueryReply *reply, struct view_arena *arena);
+/** True if the node has every pair of query->node_meta. */
+bool view_has_meta(const struct catalog_node *node,
+                   const Server__Query *query);
 
 /** federation_status.c: who is there, and by which way. */
 void fill_federation_status(struct server *server, const Server__Query *query,
