@@ -248,6 +248,9 @@ static int handle(struct raft *core, struct raft_event *event,
         return snapshot_taken(core, event, update);
     case RAFT_EVENT_SNAPSHOT_INSTALLED:
         return snapshot_installed(core, event, update);
+    case RAFT_EVENT_ENTRIES_READ:
+        lead_entries_read(core, event, update);
+        return 0;
     }
     return RAFT_EINVAL;
 }
@@ -264,6 +267,13 @@ int raft_step(struct raft *core, struct raft_event *event,
     rv = handle(core, event, update);
     persist_finish_step(core, update);
     return rv;
+}
+
+void raft_forget(struct raft *core, raft_index index, size_t bytes_max)
+{
+    if (index > raft_apply_index(core))
+        index = raft_apply_index(core);
+    log_forget(&core->log, index, bytes_max);
 }
 
 uint64_t raft_deadline_ms(const struct raft *core)
@@ -405,12 +415,16 @@ static void check_log(const struct raft *core)
     raft_term term = core->log.base_term;
     raft_index index;
 
-    for (index = core->log.base + 1; index <= log_last(&core->log); index++) {
+    assert(core->log.base <= core->log.forgotten);
+    assert(core->log.forgotten <= core->durable ||
+           core->log.forgotten == core->log.base);
+    for (index = core->log.forgotten + 1; index <= log_last(&core->log); index++) {
         const struct raft_entry *entry = log_at(&core->log, index);
 
         assert(entry->index == index);
         assert(entry->term >= term);
         assert(entry->term <= core->term);
+        assert(entry->term == raft_term_at(core, index));
         term = entry->term;
     }
 }

@@ -40,6 +40,7 @@ struct progress {
     raft_index match; /* known durable there and equal to ours */
     raft_index next;  /* the next to send */
     bool probing;     /* the probe is out, or its heartbeat is not yet due */
+    bool reading;     /* the storage has been asked for its next entries */
     bool voter;
     uint64_t sent_ms;
     uint64_t heard_ms;
@@ -176,6 +177,9 @@ void update_read(struct raft_update *update, uint64_t id, int status,
 void update_want(struct raft *core, struct raft_update *update,
                  struct progress *peer);
 
+void update_fetch(struct raft *core, struct raft_update *update,
+                  struct progress *peer);
+
 /* ---- persist.c ---- */
 /** Gives the update's write its number, if there is one to do. */
 void persist_finish_step(struct raft *core, struct raft_update *update);
@@ -237,6 +241,9 @@ int lead_propose(struct raft *core, struct raft_event *event,
                  struct raft_update *update);
 int lead_append_reply(struct raft *core, const struct raft_message *m,
                       struct raft_update *update);
+/** What a peer needs and memory has no more. */
+void lead_entries_read(struct raft *core, const struct raft_event *event,
+                       struct raft_update *update);
 /** Sends what windows allow to everybody. */
 void lead_replicate(struct raft *core, struct raft_update *update);
 /** Sends the peer an append without entries. */

@@ -103,18 +103,15 @@ static void set_state(struct progress *peer, enum progress_state state)
 
 /* ---- sending ---- */
 
-/* An append from peer->next on, with at most limit bytes of entries (at least
- * one entry, if limit is not 0). */
-static void send_append(struct raft *core, struct progress *peer, size_t limit,
-                        struct raft_update *update)
+/* An append that follows the one before peer->next; what it carries is the
+ * caller's to fill in. */
+static struct raft_message *begin_append(struct raft *core,
+                                         struct progress *peer,
+                                         struct raft_update *update)
 {
     struct raft_message *m =
         update_now(core, update, RAFT_MESSAGE_APPEND, peer->id);
     raft_index prev = peer->next - 1;
-    raft_index at = peer->next;
-    size_t bytes = 0;
-    size_t count = 0;
-    size_t i;
 
     if (peer->state == PROGRESS_SNAPSHOT || peer->behind != 0)
         prev = 0; /* only to be heard: everybody agrees on nothing */
@@ -127,6 +124,40 @@ static void send_append(struct raft *core, struct progress *peer, size_t limit,
         m->u.append.renew = peer->behind;
         m->u.append.renew_index = log_last(&core->log);
     }
+    peer->sent_ms = core->now_ms;
+    peer->commit_sent = core->commit;
+    return m;
+}
+
+static void carry(struct raft_message *m, const struct raft_entry *entry)
+{
+    m->u.append.entries[m->u.append.entry_count++] = *entry;
+    raft_data_ref(entry->data);
+}
+
+static void sent(struct progress *peer, size_t count, size_t bytes)
+{
+    if (peer->state == PROGRESS_REPLICATE && count > 0) {
+        window_add(peer, peer->next + count - 1, bytes);
+        peer->next += count;
+    } else if (peer->state == PROGRESS_PROBE) {
+        peer->probing = true;
+    }
+}
+
+/* What this many bytes of entries from peer->next on make: at least one entry,
+ * if limit is not 0 and it is in memory. */
+static void send_append(struct raft *core, struct progress *peer, size_t limit,
+                        struct raft_update *update)
+{
+    struct raft_message *m = begin_append(core, peer, update);
+    raft_index at = peer->next;
+    size_t bytes = 0;
+    size_t count = 0;
+    size_t i;
+
+    if (peer->next <= core->log.forgotten)
+        limit = 0;
     while (limit > 0 && at <= log_last(&core->log)) {
         size_t more = entry_packed_len(log_at(&core->log, at));
 
@@ -139,20 +170,10 @@ static void send_append(struct raft *core, struct progress *peer, size_t limit,
     if (count > 0) {
         m->u.append.entries =
             base_reallocarray(NULL, count, sizeof(struct raft_entry));
-        for (i = 0; i < count; i++) {
-            m->u.append.entries[i] = *log_at(&core->log, peer->next + i);
-            raft_data_ref(m->u.append.entries[i].data);
-        }
-        m->u.append.entry_count = count;
+        for (i = 0; i < count; i++)
+            carry(m, log_at(&core->log, peer->next + i));
     }
-    peer->sent_ms = core->now_ms;
-    peer->commit_sent = core->commit;
-    if (peer->state == PROGRESS_REPLICATE && count > 0) {
-        window_add(peer, peer->next + count - 1, bytes);
-        peer->next += count;
-    } else if (peer->state == PROGRESS_PROBE) {
-        peer->probing = true;
-    }
+    sent(peer, count, bytes);
 }
 
 /* What it needs may have been compacted away. */
@@ -177,9 +198,61 @@ static void replicate_to(struct raft *core, struct progress *peer,
             send_append(core, peer, PROBE_BYTES_MAX, update);
         return;
     }
-    while (peer->next <= log_last(&core->log) && !window_is_full(peer))
+    while (peer->next <= log_last(&core->log) && !window_is_full(peer)) {
+        if (peer->next <= core->log.forgotten) {
+            if (!peer->reading)
+                update_fetch(core, update, peer);
+            return;
+        }
         send_append(core, peer,
                     RAFT_APPEND_BYTES_MAX - RAFT_ENTRY_BYTES_MAX, update);
+    }
+}
+
+/* As many of the entries as are still the log's, and next for the peer. */
+static size_t wanted(const struct raft *core, const struct progress *peer,
+                     const struct raft_entry *entries, size_t count,
+                     size_t *bytes)
+{
+    raft_term term;
+    size_t i;
+
+    *bytes = 0;
+    if (peer->state != PROGRESS_REPLICATE || peer->behind != 0 ||
+        window_is_full(peer))
+        return 0;
+    for (i = 0; i < count; i++) {
+        if (entries[i].index != peer->next + i ||
+            !log_term_at(&core->log, entries[i].index, &term) ||
+            term != entries[i].term)
+            break;
+        *bytes += entry_packed_len(&entries[i]);
+    }
+    return i;
+}
+
+void lead_entries_read(struct raft *core, const struct raft_event *event,
+                       struct raft_update *update)
+{
+    const struct raft_entries_want *want = event->u.read.want;
+    struct progress *peer = lead_peer(core, want->to);
+    struct raft_message *m;
+    size_t count, bytes, i;
+
+    if (core->role != RAFT_LEADER || core->term != want->term || peer == NULL)
+        return;
+    peer->reading = false;
+    count = wanted(core, peer, event->u.read.entries, event->u.read.count,
+                   &bytes);
+    if (count == 0)
+        return; /* a heartbeat asks again, if it must */
+    m = begin_append(core, peer, update);
+    m->u.append.entries =
+        base_reallocarray(NULL, count, sizeof(struct raft_entry));
+    for (i = 0; i < count; i++)
+        carry(m, &event->u.read.entries[i]);
+    sent(peer, count, bytes);
+    replicate_to(core, peer, update); /* the next piece, while this one goes */
 }
 
 void lead_replicate(struct raft *core, struct raft_update *update)
@@ -209,6 +282,9 @@ void lead_heartbeat(struct raft *core, struct progress *peer,
         return;
     }
     send_append(core, peer, 0, update);
+    if (peer->state == PROGRESS_REPLICATE &&
+        peer->next <= core->log.forgotten)
+        replicate_to(core, peer, update); /* a reading may have failed */
 }
 
 void lead_heartbeat_all(struct raft *core, struct raft_update *update)

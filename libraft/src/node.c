@@ -16,6 +16,7 @@
 #define INFLIGHT_BYTES_MAX (64u << 20)
 #define SNAPSHOT_THRESHOLD 16384u
 #define SNAPSHOT_TRAILING 4096u
+#define LOG_CACHE_BYTES (16u << 20)
 
 void node_wake(struct raft_node *node)
 {
@@ -239,6 +240,8 @@ static void set_defaults(struct raft_node_config *config)
         default_u32(config->snapshot_threshold, SNAPSHOT_THRESHOLD);
     config->snapshot_trailing =
         default_u32(config->snapshot_trailing, SNAPSHOT_TRAILING);
+    config->log_cache_bytes =
+        default_u32(config->log_cache_bytes, LOG_CACHE_BYTES);
     config->id = NULL; /* ours is in the node */
     config->cluster_id = NULL;
 }
@@ -271,6 +274,7 @@ void node_metrics_init(struct raft_node *node)
     metrics->snapshots_taken = counter(node, "isthmus.raft.snapshots_taken");
     metrics->snapshots_installed =
         counter(node, "isthmus.raft.snapshots_installed");
+    metrics->entries_read = counter(node, "isthmus.raft.entries_read");
     metrics->snapshot_chunks_sent =
         counter(node, "isthmus.raft.snapshot_chunks_sent");
     metrics->refused_decode = refused(node, "malformed");
@@ -317,6 +321,7 @@ int raft_node_new(struct base_env *env, const struct raft_node_config *config,
     text_copy(node->id, sizeof(node->id), config->id);
     LIST_INIT(&node->writes);
     LIST_INIT(&node->sendings);
+    LIST_INIT(&node->readings);
     STAILQ_INIT(&node->held);
     STAILQ_INIT(&node->barriers);
     base_timer_init(&node->tick, env, "raft-tick", tick, node);
@@ -349,6 +354,7 @@ void raft_node_free(struct raft_node *node)
     /* First the storage: it borrows from the writes. */
     node->config.storage->ops->close(node->config.storage);
     snapshot_free(node);
+    reading_free(node);
     node_io_free(node);
     apply_free(node);
     raft_free(node->core);

@@ -230,6 +230,7 @@ static bool apply_batch(struct raft_node *node, raft_index end)
         base_counter_add(node->metrics.applied, count);
     }
     node->applied = last;
+    reading_forget(node);
     return answer_batch(node, commands, results, count);
 }
 

@@ -3,6 +3,7 @@
  *   node.c          life, the turn, timers, callbacks about the state
  *   node_io.c       updates of the core: messages, writes; what comes in
  *   node_apply.c    proposals, applying, read barriers
+ *   node_reading.c  entries for followers that memory has no more
  *   node_snapshot.c snapshots: sent, installed, restored
  *   node_taking.c   snapshots: our own
  *
@@ -103,7 +104,8 @@ struct node_restoring {
 
 struct node_metrics {
     struct base_counter *sent, *received, *dropped, *elections, *applied,
-        *snapshots_taken, *snapshots_installed, *snapshot_chunks_sent;
+        *snapshots_taken, *snapshots_installed, *snapshot_chunks_sent,
+        *entries_read;
     struct base_counter *refused_decode, *refused_cluster, *refused_to,
         *refused_unknown, *refused_state;
     struct base_histogram *commit_us, *write_us;
@@ -157,6 +159,8 @@ struct raft_node {
     size_t barrier_count;
     uint64_t last_read_id;
 
+    LIST_HEAD(, node_reading) readings; /* node_reading.c */
+
     /* node_snapshot.c */
     struct snapshot_about newest; /* that the storage has; index 0: none */
     struct node_taking *taking;
@@ -195,6 +199,13 @@ void apply_reads_ready(struct raft_node *node,
 /** Everybody who waits gets err; false if the node was freed meanwhile. */
 bool apply_fail_all(struct raft_node *node, int err);
 void apply_free(struct raft_node *node);
+
+/* ---- node_reading.c ---- */
+void reading_start(struct raft_node *node,
+                   const struct raft_entries_want *want);
+/** Keeps the log in memory within its bound. */
+void reading_forget(struct raft_node *node);
+void reading_free(struct raft_node *node);
 
 /* ---- node_taking.c ---- */
 /** Begins a snapshot if enough was applied since the last one. */

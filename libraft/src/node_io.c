@@ -228,6 +228,8 @@ static void note_changes(struct raft_node *node,
         apply_reads_ready(node, update);
     for (i = 0; i < update->want_count; i++)
         snapshot_send_wanted(node, &update->wants[i]);
+    for (i = 0; i < update->fetch_count; i++)
+        reading_start(node, &update->fetches[i]);
 }
 
 /* Messages that promise something wait for what they promise. */

@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "entry.h"
-#include "storage_queue.h"
+#include "storage_reading.h"
 
 struct memory_snapshot {
     raft_index index;
@@ -488,6 +488,30 @@ static int memory_snapshot_read(struct raft_storage *storage,
     return storage_queue_push(memory_of(storage)->queue, &read->op);
 }
 
+static int entries_run(void *storage, struct storage_op *op)
+{
+    const struct raft_memory_disk *disk = memory_of(storage)->disk;
+    struct storage_reading *reading = storage_reading_of(op);
+    size_t i;
+
+    for (i = 0; i < disk->count; i++) {
+        if (disk->entries[i].index >= reading->first &&
+            !storage_reading_add(reading, &disk->entries[i]))
+            break;
+    }
+    return reading->count > 0 && reading->entries[0].index != reading->first
+               ? RAFT_EINVAL
+               : 0;
+}
+
+static int memory_read_entries(struct raft_storage *storage, raft_index first,
+                               size_t limit, raft_storage_entries_fn done,
+                               void *arg)
+{
+    return storage_reading_push(memory_of(storage)->queue, entries_run, first,
+                                limit, done, arg);
+}
+
 static void memory_close(struct raft_storage *storage)
 {
     struct storage_memory *memory = memory_of(storage);
@@ -501,7 +525,7 @@ struct raft_storage *raft_storage_memory_open(struct base_env *env,
                                               struct raft_memory_disk *disk)
 {
     static const struct raft_storage_ops ops = {
-        .version = 1,
+        .version = 2,
         .load = memory_load,
         .write = memory_write,
         .snapshot_begin = memory_snapshot_begin,
@@ -509,7 +533,8 @@ struct raft_storage *raft_storage_memory_open(struct base_env *env,
         .snapshot_finish = memory_snapshot_finish,
         .snapshot_abort = memory_snapshot_abort,
         .snapshot_read = memory_snapshot_read,
-        .close = memory_close};
+        .close = memory_close,
+        .read_entries = memory_read_entries};
     struct storage_memory *memory;
 
     BASE_NEW(memory);

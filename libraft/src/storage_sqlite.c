@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "sqlite_read.h"
 #include "sqlite_wal.h"
 
 /* 8 MiB of write-ahead log. Moving it competes with commits for the disk: more
@@ -296,6 +297,20 @@ static int sqlite_write(struct raft_storage *storage,
     return storage_queue_write(sqlite->queue, write, done, arg);
 }
 
+/* From the bulk worker: a lagging follower must not keep the log worker. */
+static int read_run(void *storage, struct storage_op *op)
+{
+    return db_read(&sqlite_of(storage)->bulk_db, storage_reading_of(op));
+}
+
+static int sqlite_read_entries(struct raft_storage *storage, raft_index first,
+                               size_t limit, raft_storage_entries_fn done,
+                               void *arg)
+{
+    return storage_reading_push(sqlite_of(storage)->bulk, read_run, first,
+                                limit, done, arg);
+}
+
 /* ---- opening and closing ---- */
 
 static void sqlite_free(struct storage_sqlite *sqlite)
@@ -392,7 +407,7 @@ int raft_storage_sqlite_open(struct base_env *env, const char *folder,
                              char **why)
 {
     static const struct raft_storage_ops ops = {
-        .version = 1,
+        .version = 2,
         .load = sqlite_load,
         .write = sqlite_write,
         .snapshot_begin = sqlite_snapshot_begin,
@@ -400,7 +415,8 @@ int raft_storage_sqlite_open(struct base_env *env, const char *folder,
         .snapshot_finish = sqlite_snapshot_finish,
         .snapshot_abort = sqlite_snapshot_abort,
         .snapshot_read = sqlite_snapshot_read,
-        .close = sqlite_close_storage};
+        .close = sqlite_close_storage,
+        .read_entries = sqlite_read_entries};
     struct storage_sqlite *sqlite;
     char *reason = NULL;
     int rv;

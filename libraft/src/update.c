@@ -83,6 +83,21 @@ void update_want(struct raft *core, struct raft_update *update,
     peer->snapshot_asked_ms = core->now_ms;
 }
 
+void update_fetch(struct raft *core, struct raft_update *update,
+                  struct progress *peer)
+{
+    struct raft_entries_want *want;
+
+    update->fetches =
+        grown(update->fetches, update->fetch_count, &update->fetch_cap,
+              sizeof(*update->fetches));
+    want = &update->fetches[update->fetch_count++];
+    memcpy(want->to, peer->id, sizeof(want->to));
+    want->term = core->term;
+    want->first = peer->next;
+    peer->reading = true;
+}
+
 static void close_messages(struct raft_message *messages, size_t count)
 {
     size_t i;
@@ -99,5 +114,6 @@ void raft_update_close(struct raft_update *update)
     entries_free(update->entries, update->entry_count);
     base_free(update->reads);
     base_free(update->wants);
+    base_free(update->fetches);
     memset(update, 0, sizeof(*update));
 }

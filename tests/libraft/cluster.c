@@ -5,6 +5,9 @@
 #include "cluster_internal.h"
 #include "raft/storage_sqlite.h"
 
+/* Some fifty entries: whoever lags by more is fed from the storage. */
+#define LOG_CACHE_BYTES 4096u
+
 /* ---- life ---- */
 
 static void on_fatal(void *ctx, int err, const char *why)
@@ -109,6 +112,7 @@ static void boot(struct cluster *cluster, struct cluster_server *server)
     config.ctx = server;
     config.snapshot_threshold = threshold == 0 ? UINT32_MAX : threshold;
     config.snapshot_trailing = threshold / 4;
+    config.log_cache_bytes = LOG_CACHE_BYTES;
     MUST(raft_node_new(server->env, &config, &server->node) == 0, "no node");
 }
 

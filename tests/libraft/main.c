@@ -3,6 +3,7 @@
 
 Suite *core_suite(void);
 Suite *linear_suite(void);
+Suite *log_suite(void);
 Suite *node_suite(void);
 Suite *repair_suite(void);
 Suite *storage_faults_suite(void);
@@ -11,10 +12,16 @@ Suite *transport_stream_suite(void);
 
 int main(void)
 {
-    Suite *(*const suites[])(void) = {core_suite, linear_suite, node_suite,
-                                           repair_suite, storage_faults_suite,
-                                           storage_sqlite_suite,
-                                           transport_stream_suite};
+    Suite *(*const suites[])(void) = {
+        core_suite,
+        linear_suite,
+        log_suite,
+        node_suite,
+        repair_suite,
+        storage_faults_suite,
+        storage_sqlite_suite,
+        transport_stream_suite,
+    };
 
     return suite_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

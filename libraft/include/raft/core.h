@@ -50,7 +50,8 @@ enum raft_event_type {
     RAFT_EVENT_REMOVE,
     RAFT_EVENT_TRANSFER,  /* leadership, to id or the most caught up */
     RAFT_EVENT_SNAPSHOT_TAKEN,     /* our own, durable: compact the log */
-    RAFT_EVENT_SNAPSHOT_INSTALLED  /* the leader's, durable and restored */
+    RAFT_EVENT_SNAPSHOT_INSTALLED, /* the leader's, durable and restored */
+    RAFT_EVENT_ENTRIES_READ        /* what an update asked for */
 };
 
 struct raft_event {
@@ -77,6 +78,11 @@ struct raft_event {
             raft_index configuration_index;
             const struct raft_configuration *configuration;
         } snapshot;
+        struct {
+            const struct raft_entries_want *want;
+            const struct raft_entry *entries; /* borrowed, data counted */
+            size_t count;                     /* 0: could not be read */
+        } read;
     } u;
 };
 
@@ -87,6 +93,15 @@ struct raft_read_ready {
     int status;       /* 0, RAFT_ENOTLEADER */
     raft_index index; /* run the read once this is applied */
 };
+
+/** A follower needs entries that are in memory no more: read them from the
+ * storage and step with RAFT_EVENT_ENTRIES_READ, whatever came of it. */
+struct raft_entries_want {
+    char to[RAFT_ID_MAX];
+    raft_term term;   /* of the leader who asks */
+    raft_index first;
+};
+#define RAFT_READ_BYTES_MAX (1u << 20) /* of them, about */
 
 /** A follower needs a snapshot: read a piece of the newest one, from offset
  * on, and send it in a message of that term. */
@@ -139,6 +154,8 @@ struct raft_update {
                                    of use: store it, answer it */
     struct raft_snapshot_want *wants;
     size_t want_count, want_cap;
+    struct raft_entries_want *fetches;
+    size_t fetch_count, fetch_cap;
 };
 
 int raft_new(const struct raft_core_config *config, struct raft **out);
@@ -156,13 +173,18 @@ int raft_step(struct raft *core, struct raft_event *event,
               struct raft_update *update);
 void raft_update_close(struct raft_update *update);
 
+/** Forgets the data of the oldest entries, up to index (durable and applied) at
+ * most, until those in memory take no more than bytes_max: the storage has
+ * them, and an update asks for what a follower needs of them. */
+void raft_forget(struct raft *core, raft_index index, size_t bytes_max);
+
 /** When to step with RAFT_EVENT_TICK at the latest; UINT64_MAX: never. */
 uint64_t raft_deadline_ms(const struct raft *core);
 
 /** Committed, and durable here: may be applied. */
 raft_index raft_apply_index(const struct raft *core);
-/** The entry at index, borrowed until the next step; NULL if the log does not
- * hold it. */
+/** The entry at index, borrowed until the next step; NULL if it is not in
+ * memory. */
 const struct raft_entry *raft_entry_at(const struct raft *core,
                                        raft_index index);
 

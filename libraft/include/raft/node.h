@@ -46,6 +46,10 @@ struct raft_node_config {
      * (0: 4,096). */
     uint32_t snapshot_threshold;
     uint32_t snapshot_trailing;
+
+    /* What the log may take in memory, beside what is not yet applied; older
+     * entries are read from the storage for followers that lag (0: 16 MiB). */
+    uint32_t log_cache_bytes;
 };
 
 /** Loads the storage (later, from the loop) and becomes a follower. on_state

@@ -51,8 +51,12 @@ typedef void (*raft_storage_done_fn)(void *arg, int status);
 typedef void (*raft_storage_load_fn)(void *arg, int status,
                                      struct raft_stored *stored);
 
+typedef void (*raft_storage_entries_fn)(void *arg, int status,
+                                        struct raft_entry *entries,
+                                        size_t count);
+
 struct raft_storage_ops {
-    uint32_t version; /* 1 */
+    uint32_t version; /* 2 */
     /** Reads everything; the first call. */
     int (*load)(struct raft_storage *storage, raft_storage_load_fn done,
                 void *arg);
@@ -84,6 +88,12 @@ struct raft_storage_ops {
      * that is dropped, as in a crash, and no callback comes any more: nothing
      * that was not yet answered was promised. */
     void (*close)(struct raft_storage *storage);
+    /** Since 2; NULL: the node keeps the whole log in memory. Reads durable
+     * entries from first on, at least one and about limit bytes of them. They
+     * are given to the callee: raft_data_unref() each data, base_free() the
+     * array. RAFT_EINVAL if first is not there, RAFT_ECORRUPT. */
+    int (*read_entries)(struct raft_storage *storage, raft_index first,
+                        size_t limit, raft_storage_entries_fn done, void *arg);
 };
 
 /** The part every storage begins with. */
