@@ -106,14 +106,15 @@ enum mp_kind {
 /** One field. Tables list them in ascending order of names. */
 struct mp_field {
     const char *name;
+    uint8_t name_len;  /* less than 32 */
     uint8_t kind;      /* enum mp_kind */
     bool optional;     /* left out when zero or empty */
     uint16_t offset;
 };
 #define MP_FIELD(type, member, name, kind)                                   \
-    {name, kind, false, (uint16_t)offsetof(type, member)}
+    {name, sizeof(name) - 1, kind, false, (uint16_t)offsetof(type, member)}
 #define MP_OPTIONAL(type, member, name, kind)                                \
-    {name, kind, true, (uint16_t)offsetof(type, member)}
+    {name, sizeof(name) - 1, kind, true, (uint16_t)offsetof(type, member)}
 
 void mp_put_struct(struct base_buf *out, const struct mp_field *fields,
                    size_t count, const void *value);

@@ -73,11 +73,14 @@ static struct token wide_token(struct base_cursor *in, uint8_t byte)
 /* Reads a header; BAD and a failed cursor if there is none. */
 static struct token next_token(struct base_cursor *in)
 {
-    uint8_t byte = base_cursor_u8(in);
     struct token token;
+    uint8_t byte;
 
-    if (in->failed)
+    if (in->failed || in->at == in->end) {
+        in->failed = true;
         return token_of(BAD, 0);
+    }
+    byte = *in->at++;
     if (byte < 0x80)
         return token_of(UINT, byte);
     if (byte >= 0xe0)
@@ -133,8 +136,8 @@ static struct mp_bytes raw_body(struct base_cursor *in, uint64_t len)
         fail(in);
         return bytes;
     }
-    bytes.data = base_cursor_bytes(in, (size_t)len);
-    bytes.len = (size_t)len;
+    bytes = mp_bytes_of(in->at, (size_t)len);
+    in->at += len;
     return bytes;
 }
 

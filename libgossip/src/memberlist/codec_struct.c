@@ -54,7 +54,7 @@ void mp_put_struct(struct base_buf *out, const struct mp_field *fields,
 
         if (fields[i].optional && is_zero(&fields[i], at))
             continue;
-        mp_put_text(out, fields[i].name);
+        mp_put_str(out, mp_bytes_of(fields[i].name, fields[i].name_len));
         put_field(out, &fields[i], at);
     }
 }
@@ -75,19 +75,36 @@ static void get_field(struct base_cursor *in, const struct mp_field *field,
     }
 }
 
+/* Keys mostly come in the order of the table: look at the next one first. */
+static size_t find_field(const struct mp_field *fields, size_t count,
+                         size_t next, struct mp_bytes key)
+{
+    size_t tries;
+
+    for (tries = 0; tries < count; tries++, next++) {
+        if (next >= count)
+            next = 0;
+        if (key.len == fields[next].name_len &&
+            memcmp(key.data, fields[next].name, key.len) == 0)
+            return next;
+    }
+    return count;
+}
+
 bool mp_get_struct(struct base_cursor *in, const struct mp_field *fields,
                    size_t count, void *value, struct mp_scratch *scratch)
 {
     uint32_t pairs = mp_get_map(in);
+    size_t next = 0;
 
     for (; pairs > 0 && !in->failed; pairs--) {
         struct mp_bytes key = mp_get_key(in);
-        size_t i = 0;
+        size_t i;
 
         if (in->failed)
             break;
-        while (i < count && !mp_is(key, fields[i].name))
-            i++;
+        i = find_field(fields, count, next, key);
+        next = i + 1;
         if (i < count)
             get_field(in, &fields[i], (uint8_t *)value + fields[i].offset,
                       scratch);

@@ -23,10 +23,22 @@ static msgpack_packer packer_on(struct base_buf *out)
     return packer;
 }
 
+/* What most values are, one byte says; here, since it is said so often. */
+#define SMALL_MAP 0x80u    /* and up to 15 pairs */
+#define SMALL_RAW 0xa0u    /* and up to 31 bytes */
+#define SMALL_MAP_MAX 15u
+#define SMALL_RAW_MAX 31u
+#define SMALL_UINT_MAX 127u
+
 void mp_put_map(struct base_buf *out, uint32_t pairs)
 {
-    msgpack_packer packer = packer_on(out);
+    msgpack_packer packer;
 
+    if (pairs <= SMALL_MAP_MAX) {
+        base_buf_append_u8(out, (uint8_t)(SMALL_MAP | pairs));
+        return;
+    }
+    packer = packer_on(out);
     msgpack_pack_map(&packer, pairs);
 }
 
@@ -47,9 +59,17 @@ void mp_put_raw_header(struct base_buf *out, uint32_t len)
 void mp_put_str(struct base_buf *out, struct mp_bytes text)
 {
     assert(text.len <= UINT32_MAX);
+    if (text.len <= SMALL_RAW_MAX) {
+        uint8_t *at = base_buf_reserve(out, text.len + 1);
+
+        at[0] = (uint8_t)(SMALL_RAW | text.len);
+        if (text.len > 0)
+            memcpy(at + 1, text.data, text.len);
+        base_buf_commit(out, text.len + 1);
+        return;
+    }
     mp_put_raw_header(out, (uint32_t)text.len);
-    if (text.len > 0)
-        base_buf_append(out, text.data, text.len);
+    base_buf_append(out, text.data, text.len);
 }
 
 void mp_put_text(struct base_buf *out, const char *text)
@@ -74,8 +94,13 @@ void mp_put_nil(struct base_buf *out)
 
 void mp_put_uint(struct base_buf *out, uint64_t value)
 {
-    msgpack_packer packer = packer_on(out);
+    msgpack_packer packer;
 
+    if (value <= SMALL_UINT_MAX) {
+        base_buf_append_u8(out, (uint8_t)value);
+        return;
+    }
+    packer = packer_on(out);
     msgpack_pack_uint64(&packer, value);
 }
 

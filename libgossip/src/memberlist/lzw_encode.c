@@ -21,9 +21,15 @@ struct lzw_encoder {
     uint32_t width;
     uint32_t high;
     uint32_t limit;
-    uint32_t bits; /* not yet written, low first */
+    uint64_t bits; /* not yet written, low first */
     uint32_t bit_count;
+    uint8_t *at; /* where output goes, in room that a step reserved */
 };
+
+/* A step of input: each byte makes a code of 12 bits at most, and there is at
+ * most one clear for so many. */
+#define STEP_BYTES 2048u
+#define STEP_OUT_BYTES (2u * STEP_BYTES)
 
 struct lzw_encoder *lzw_encoder_new(void)
 {
@@ -37,15 +43,24 @@ void lzw_encoder_free(struct lzw_encoder *encoder)
     base_free(encoder);
 }
 
-static void put(struct lzw_encoder *encoder, uint32_t code,
-                struct base_buf *out)
+static void open_step(struct lzw_encoder *encoder, struct base_buf *out)
 {
-    encoder->bits |= code << encoder->bit_count;
+    encoder->at = base_buf_reserve(out, STEP_OUT_BYTES);
+}
+
+static void close_step(struct lzw_encoder *encoder, struct base_buf *out)
+{
+    base_buf_commit(out, (size_t)(encoder->at - (out->bytes + out->end)));
+    encoder->at = NULL;
+}
+
+static void put(struct lzw_encoder *encoder, uint32_t code)
+{
+    encoder->bits |= (uint64_t)code << encoder->bit_count;
     encoder->bit_count += encoder->width;
-    while (encoder->bit_count >= 8) {
-        base_buf_append_u8(out, (uint8_t)encoder->bits);
+    for (; encoder->bit_count >= 8; encoder->bit_count -= 8) {
+        *encoder->at++ = (uint8_t)encoder->bits;
         encoder->bits >>= 8;
-        encoder->bit_count -= 8;
     }
 }
 
@@ -58,7 +73,7 @@ static void clear_table(struct lzw_encoder *encoder)
 }
 
 /* After each code; true if the table was cleared. */
-static bool bump(struct lzw_encoder *encoder, struct base_buf *out)
+static bool bump(struct lzw_encoder *encoder)
 {
     encoder->high++;
     if (encoder->high == encoder->limit) {
@@ -67,7 +82,7 @@ static bool bump(struct lzw_encoder *encoder, struct base_buf *out)
     }
     if (encoder->high != LAST_CODE)
         return false;
-    put(encoder, CLEAR, out);
+    put(encoder, CLEAR);
     clear_table(encoder);
     return true;
 }
@@ -88,11 +103,12 @@ void lzw_encoder_begin(struct lzw_encoder *encoder, struct base_buf *out)
     encoder->started = false;
     encoder->bits = 0;
     encoder->bit_count = 0;
-    put(encoder, CLEAR, out);
+    open_step(encoder, out);
+    put(encoder, CLEAR);
+    close_step(encoder, out);
 }
 
-static void feed_byte(struct lzw_encoder *encoder, uint8_t byte,
-                      struct base_buf *out)
+static void feed_byte(struct lzw_encoder *encoder, uint8_t byte)
 {
     uint32_t key = encoder->current << 8 | byte;
     uint32_t *slot = slot_of(encoder, key);
@@ -101,8 +117,8 @@ static void feed_byte(struct lzw_encoder *encoder, uint8_t byte,
         encoder->current = *slot & 0xfff;
         return;
     }
-    put(encoder, encoder->current, out);
-    if (!bump(encoder, out))
+    put(encoder, encoder->current);
+    if (!bump(encoder))
         *slot = key << 12 | encoder->high;
     encoder->current = byte;
 }
@@ -110,26 +126,33 @@ static void feed_byte(struct lzw_encoder *encoder, uint8_t byte,
 void lzw_encoder_feed(struct lzw_encoder *encoder, const void *data,
                       size_t len, struct base_buf *out)
 {
-    const uint8_t *bytes = data;
-    size_t i = 0;
+    const uint8_t *at = data, *end = at + len;
 
     if (len == 0)
         return;
-    if (!encoder->started) {
-        encoder->current = bytes[i++];
-        encoder->started = true;
+    if (!encoder->started)
+        encoder->current = *at++;
+    encoder->started = true;
+    while (at < end) {
+        const uint8_t *step_end =
+            (size_t)(end - at) > STEP_BYTES ? at + STEP_BYTES : end;
+
+        open_step(encoder, out);
+        while (at < step_end)
+            feed_byte(encoder, *at++);
+        close_step(encoder, out);
     }
-    for (; i < len; i++)
-        feed_byte(encoder, bytes[i], out);
 }
 
 void lzw_encoder_end(struct lzw_encoder *encoder, struct base_buf *out)
 {
+    open_step(encoder, out);
     if (encoder->started) {
-        put(encoder, encoder->current, out);
-        bump(encoder, out); /* may emit one more clear, as peers do */
+        put(encoder, encoder->current);
+        bump(encoder); /* may emit one more clear, as peers do */
     }
-    put(encoder, END, out);
+    put(encoder, END);
     if (encoder->bit_count > 0)
-        base_buf_append_u8(out, (uint8_t)encoder->bits);
+        *encoder->at++ = (uint8_t)encoder->bits;
+    close_step(encoder, out);
 }
