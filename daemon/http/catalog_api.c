@@ -233,6 +233,18 @@ static void read_deregister(struct web_request *request,
         json_reader_fail(reader, "Must provide node");
 }
 
+/* Consul has it there too, and old clients nowhere else. */
+static void take_token(struct web_request *request, struct json_reader *reader,
+                       const json_t *json)
+{
+    const json_t *write = json_read_object(reader, json, "", "WriteRequest");
+
+    if (write && !web_body_token(request, json_read_text(reader, write,
+                                                         "WriteRequest.",
+                                                         "Token")))
+        json_reader_fail(reader, "WriteRequest.Token: malformed");
+}
+
 static void put(struct web_request *request, const char *method,
                 void (*read)(struct web_request *, struct json_reader *,
                              const json_t *, Server__Write *))
@@ -241,8 +253,10 @@ static void put(struct web_request *request, const char *method,
     struct json_reader reader = {0};
     json_t *json = web_body(request, &reader);
 
-    if (json)
+    if (json) {
+        take_token(request, &reader, json);
         read(request, &reader, json, &write);
+    }
     if (reader.why)
         web_refuse_body(request, &reader);
     else

@@ -108,6 +108,9 @@ bool web_own_dc(struct web_request *request);
 struct pool *web_pool(struct web_request *request, bool wan);
 /** It is a blocking query: counted while it lasts. */
 void web_count_wait(struct web_request *request);
+/** A token that came in the body counts if none came with the request. False
+ * for a malformed one. */
+bool web_body_token(struct web_request *request, const char *token);
 /** Answers 400 with the reader's complaint. */
 void web_refuse_body(struct web_request *request, struct json_reader *reader);
 

@@ -66,6 +66,19 @@ static bool take_token(struct web_request *request)
     return false;
 }
 
+bool web_body_token(struct web_request *request, const char *token)
+{
+    const char *without = request->agent->config->acl.default_token;
+
+    if (*token == '\0' || strcmp(request->token, without ? without : "") != 0)
+        return true;
+    if (!is_token(token))
+        return false;
+    base_free_secret(request->token, strlen(request->token));
+    request->token = base_strdup(token);
+    return true;
+}
+
 static bool is_allowed(struct web_request *request)
 {
     const struct web_route *route = request->route;

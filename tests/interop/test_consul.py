@@ -246,3 +246,53 @@ class PythonConsul(Agents):
                 text = text.decode()
                 self.assertEqual((got, words in text), (status, True), text)
                 self.assertNotIn("\n", text)
+
+
+GRANTS = [
+    {"secret_id": "agents-token", "node": "write", "service": "write"},
+    {"secret_id": "users-token", "agent": "read", "event": "write",
+     "node": "read", "service": "write"},
+    {"secret_id": "writers-token", "node": "write", "service": "write"},
+]
+
+
+class PythonConsulWithToken(Agents):
+    """The same client where nothing is allowed without a token."""
+
+    network = 73
+    settings = {"acl": {"enabled": True, "default_policy": "deny",
+                        "tokens": {"agent": "agents-token"},
+                        "grants": GRANTS}}
+
+    def setUp(self):
+        self.host = self.clients[0].place.lan
+
+    def with_token(self, token):
+        return consul.Consul(host=self.host, token=token)
+
+    def test_without(self):
+        """No token, or one that nobody knows: permission denied."""
+        for token in (None, "odd"):
+            with self.assertRaises(consul.ACLPermissionDenied):
+                self.with_token(token).catalog.nodes()
+            with self.assertRaises(consul.ACLPermissionDenied):
+                self.with_token(token).agent.service.register("web")
+
+    def test_with(self):
+        """A token does what it is granted, and nothing else."""
+        user = self.with_token("users-token")
+        self.assertTrue(user.agent.service.register("web"))
+        self.wait_for("the catalog to have it",
+                      lambda: user.health.service("web")[1])
+        self.assertEqual({node["Node"] for node in user.catalog.nodes()[1]},
+                         {"s1", "c1"})
+        with self.assertRaises(consul.ACLPermissionDenied):
+            user.catalog.register("printer", "10.1.7.7")
+        writer = self.with_token("writers-token")
+        self.assertTrue(writer.catalog.register("printer", "10.1.7.7"))
+        self.assertTrue(writer.catalog.deregister("printer"))
+        self.assertNotIn("printer", {node["Node"] for node
+                                     in writer.catalog.nodes()[1]})
+        self.assertEqual(user.event.fire("deploy")["Name"], "deploy")
+        with self.assertRaises(consul.ACLPermissionDenied):
+            writer.event.fire("deploy")
