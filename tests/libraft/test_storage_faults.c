@@ -5,13 +5,16 @@
  * many bytes, the process killed, and bits flipped. What was acknowledged is
  * there afterwards, or the storage says that it is not.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/sim.h"
 #include "entry.h"
 #include "fault_disk.h"
 #include "raft/storage_sqlite.h"
+#include "sqlite_side.h"
 #include "suite.h"
 
 #define SEEDS 2 /* of what becomes of writes that were not synced */
@@ -416,6 +419,44 @@ START_TEST(a_full_disk_leaves_a_log_that_loads)
 }
 END_TEST
 
+/* ---- the side record, whose appends are written and not synced ---- */
+
+/* The worst that power can do: of all that was written since the last sync
+ * nothing but noise is left. */
+START_TEST(the_slot_that_was_synced_last_is_never_torn)
+{
+    struct side_record record = {.term = 1};
+    uint8_t before[8192] = {0}, after[8192] = {0};
+    struct side_file side;
+    struct world world;
+    char *path;
+    size_t i;
+    int fd;
+
+    setup_world(&world, 1);
+    path = base_asprintf("%s/side", fault_disk_folder(world.disk));
+    ck_assert_int_eq(side_open(&side, path), 0);
+    for (record.last_index = 1; record.last_index <= 3; record.last_index++)
+        ck_assert_int_eq(side_write(&side, &record, true), 0);
+    fd = open(path, O_RDWR);
+    ck_assert_int_gt(pread(fd, before, sizeof(before), 0), 0);
+    for (; record.last_index <= 3 + (raft_index)_i; record.last_index++)
+        ck_assert_int_eq(side_write(&side, &record, false), 0);
+    ck_assert_int_gt(pread(fd, after, sizeof(after), 0), 0);
+    for (i = 0; i < sizeof(after); i++) {
+        if (after[i] != before[i])
+            ck_assert_int_eq(pwrite(fd, "?", 1, (off_t)i), 1);
+    }
+    close(fd);
+    side_close(&side);
+    ck_assert_int_eq(side_open(&side, path), 0);
+    ck_assert_uint_eq(side.record.last_index, 3);
+    side_close(&side);
+    base_free(path);
+    teardown_world(&world);
+}
+END_TEST
+
 /* ---- bits flip ---- */
 
 /* Entries that are shown are the right ones, or it says that it is behind, or
@@ -473,6 +514,8 @@ Suite *storage_faults_suite(void)
                         0, SEEDS);
     tcase_add_loop_test(tcase, a_failed_sync_is_final_and_loses_nothing, 0, 2);
     tcase_add_loop_test(tcase, a_full_disk_leaves_a_log_that_loads, 0, 2);
+    tcase_add_loop_test(tcase, the_slot_that_was_synced_last_is_never_torn, 1,
+                        5);
     tcase_add_test(tcase, a_flipped_bit_is_never_believed);
     suite_add_tcase(suite, tcase);
     return suite;
