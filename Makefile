@@ -18,7 +18,7 @@ OPT    ?= $(if $(SAN),-O1,-O2)
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(SANFLAGS) -pthread -MMD -MP $(CFLAGS)
 GENFLAGS   = -std=c11 -D_GNU_SOURCE -g $(OPT) $(SANFLAGS) -pthread -MMD -MP $(CFLAGS)
-LDLIBS := -levent -levent_pthreads -lssl -lcrypto -lprotobuf-c -lsqlite3 \
+LDLIBS := -levent_openssl -levent -levent_pthreads -lssl -lcrypto -lprotobuf-c -lsqlite3 \
           -lmsgpackc -ljansson -lresolv -lm
 
 VERSION := $(shell cat VERSION)

@@ -191,6 +191,8 @@ static int reload(void *ctx, char **why)
     if (agent->main_tls == NULL)
         return 0;
     rv = rpc_tls_reload(agent->main_tls, why);
+    if (rv == 0)
+        rv = http_reload(agent->http, why);
     if (rv != 0)
         return rv;
     return base_env_post(base_loop_env(agent->gossip), reload_gossip, agent);
@@ -532,8 +534,6 @@ static int make_http(struct agent *agent, char **why)
                                .reload = reload,
                                .ctx = agent};
 
-    if (agent->config->ports.http == 0)
-        return 0;
     return http_new(&http, &agent->http, why);
 }
 

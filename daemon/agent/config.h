@@ -50,6 +50,7 @@ struct config_ports {
     uint16_t serf_lan; /* 8301 */
     uint16_t serf_wan; /* 8302 */
     uint16_t http;     /* 8500; 0: no HTTP API (the key says -1) */
+    uint16_t https;    /* 0: none */
 };
 
 /** One use of the retry-join engine (federation.md section 10). */
@@ -82,6 +83,13 @@ struct config_acl {
     struct config_grants grants;
 };
 
+/** Where the HTTP API listens if not at client_addr: an IP, or
+ * "unix:///path". NULL when not set. */
+struct config_addresses {
+    char *http, *https; /* https: an IP only */
+};
+#define CONFIG_UNIX "unix://"
+
 struct config_origins; /* which file or flag gave each key */
 
 /**
@@ -107,6 +115,9 @@ struct config {
     struct base_addr advertise_addr_wan; /* completed: advertise_addr */
     struct base_addr client_addr;        /* 127.0.0.1, for the HTTP API */
     struct config_ports ports;
+    struct config_addresses addresses;
+    char *unix_sockets_mode; /* octal; NULL: 0600 */
+    uint32_t unix_socket_mode; /* completed: the same as a number */
 
     char *encrypt; /* the gossip key, base64, of both pools; NULL: none */
     bool encrypt_verify_incoming; /* true: refuse plain gossip with a key */
@@ -127,6 +138,7 @@ struct config {
     char *cert_file;
     char *key_file;
     bool verify_incoming;
+    bool verify_incoming_https; /* completed: verify_incoming unless set */
     bool verify_outgoing; /* completed: also with verify_server_hostname */
     bool verify_server_hostname;
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
 #include "agent/config_acl.h"
 #include "agent/config_names.h"
@@ -16,6 +17,7 @@
 #include "base/error.h"
 #include "gossip/keyring.h"
 
+#define UNIX_PATH_SIZE sizeof(((struct sockaddr_un *)NULL)->sun_path)
 #define SERVER_NAME_MAX 253 /* <node>.server.<dc>.<domain>, RFC 1035 */
 
 static int refuse(const struct config *config, char **why, const char *key,
@@ -106,6 +108,7 @@ static int check_ports(const struct config *config, char **why)
         {"ports.serf_lan", config->ports.serf_lan, &config->bind_addr},
         {"ports.serf_wan", config->ports.serf_wan, &config->bind_addr},
         {"ports.http", config->ports.http, &config->client_addr},
+        {"ports.https", config->ports.https, &config->client_addr},
     };
     size_t i, j;
 
@@ -278,6 +281,54 @@ static int check_primary_gateways(const struct config *config, char **why)
     return 0;
 }
 
+static int check_unix(const struct config *config, const char *path,
+                      char **why)
+{
+    if (path[0] != '/' || strlen(path) >= UNIX_PATH_SIZE)
+        return refuse(config, why, "addresses.http",
+                      "a Unix socket is unix:///PATH with at most %zu bytes",
+                      UNIX_PATH_SIZE - 1);
+    return 0;
+}
+
+/* The rights of a file, in octal: what chmod(1) takes. */
+static bool is_mode(const char *text)
+{
+    size_t len = strspn(text, "01234567");
+
+    return text[len] == '\0' && len >= 3 && len <= 4 && (len == 3 || *text == '0');
+}
+
+static int check_http(const struct config *config, char **why)
+{
+    const struct config_addresses *at = &config->addresses;
+    struct base_addr ip;
+
+    if (at->http && strncmp(at->http, CONFIG_UNIX, strlen(CONFIG_UNIX)) == 0) {
+        if (check_unix(config, at->http + strlen(CONFIG_UNIX), why) != 0)
+            return BASE_EINVAL;
+    } else if (at->http && base_addr_parse_ip(&ip, at->http) != 0) {
+        return refuse(config, why, "addresses.http",
+                      "\"%.80s\" is neither an IP address nor unix:///PATH",
+                      at->http);
+    }
+    if (at->https && base_addr_parse_ip(&ip, at->https) != 0)
+        return refuse(config, why, "addresses.https",
+                      "\"%.80s\" is not an IP address", at->https);
+    if (!is_mode(config->unix_sockets_mode))
+        return refuse(config, why, "unix_sockets.mode",
+                      "\"%.20s\" is no mode: wanted octal digits like 0660",
+                      config->unix_sockets_mode);
+    if (config->ports.https == 0)
+        return 0;
+    if (config->cert_file == NULL)
+        return refuse(config, why, "ports.https",
+                      "needs cert_file and key_file");
+    if (config->verify_incoming_https && config->ca_file == NULL)
+        return refuse(config, why, "verify_incoming_https", "needs ca_file");
+    return 0;
+}
+
 static int check_log(const struct config *config, char **why)
 {
     const char *facility = config->syslog_facility;
@@ -308,7 +359,7 @@ int config_check(const struct config *config, char **why)
         check_names,      check_bootstrap,        check_addresses,
         check_joins,      check_encrypt,          check_tls_keys,
         check_federation, check_primary_gateways, check_client, check_acl,
-        check_log,
+        check_http,       check_log,
     };
     size_t i;
 

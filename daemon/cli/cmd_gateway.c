@@ -125,6 +125,7 @@ static int start(struct gateway_options *options, const struct line *line)
         code = cmd_fail("gateway", why);
     } else {
         options->token = target.token;
+        options->https = target.https;
         code = gateway_run(options);
     }
     http_target_close(&target);

@@ -138,10 +138,15 @@ static enum evhttp_cmd_type method_of(const char *method)
 static void run(const struct http_target *target, const char *method,
                 const char *path, struct exchange *exchange)
 {
-    struct evhttp_connection *connection = evhttp_connection_base_new(
-        exchange->loop, NULL, target->host, target->port);
-    struct evhttp_request *request = evhttp_request_new(on_answer, exchange);
+    struct evhttp_connection *connection = https_connection(
+        target->https, exchange->loop, target->host, target->port);
+    struct evhttp_request *request;
 
+    if (connection == NULL) {
+        exchange->failure = "no connection to be had";
+        return;
+    }
+    request = evhttp_request_new(on_answer, exchange);
     evhttp_connection_set_timeout(connection, exchange->on_line
                                                   ? STREAM_TIMEOUT_S
                                                   : HTTP_TIMEOUT_S);
@@ -156,6 +161,8 @@ static void run(const struct http_target *target, const char *method,
     if (evhttp_make_request(connection, request,
                             method_of(method), path) == 0)
         event_base_dispatch(exchange->loop);
+    if (!exchange->answered && https_failure(connection))
+        exchange->failure = https_failure(connection);
     evhttp_connection_free(connection);
 }
 

@@ -4,7 +4,8 @@
  *
  * The agent is -http-addr, else ISTHMUS_HTTP_ADDR, else CONSUL_HTTP_ADDR, else
  * 127.0.0.1:8500; the token -token, else -token-file, else the variables
- * ISTHMUS_HTTP_TOKEN, CONSUL_HTTP_TOKEN, and the same with _FILE.
+ * ISTHMUS_HTTP_TOKEN, CONSUL_HTTP_TOKEN, and the same with _FILE. An address
+ * that begins with https://, or the variable ..._HTTP_SSL, asks for TLS.
  * Threads: one at a time per object.
  */
 #ifndef CLI_HTTP_CLIENT_H
@@ -15,12 +16,14 @@
 
 #include "base/addr.h"
 #include "cli/args.h"
+#include "https/https.h"
 
 /** What the flags said; NULL where there was none. */
 struct http_options {
     const char *addr;
     const char *token;
     const char *token_file;
+    const char *ca_file, *client_cert, *client_key, *tls_server_name;
 };
 
 /** Rows for a command's table of flags. */
@@ -31,16 +34,28 @@ struct http_options {
         {"token", ARGS_TEXT, &(options).token, "TOKEN",                        \
          "access token; default: the environment's ISTHMUS_HTTP_TOKEN or "     \
          "CONSUL_HTTP_TOKEN"},                                                 \
+        {"token-file", ARGS_TEXT, &(options).token_file, "FILE",               \
+         "file that holds the access token"},                                  \
+        {"ca-file", ARGS_TEXT, &(options).ca_file, "FILE",                     \
+         "authority that signed the certificate of an https agent; default: "  \
+         "ISTHMUS_CACERT or CONSUL_CACERT"},                                   \
+        {"client-cert", ARGS_TEXT, &(options).client_cert, "FILE",             \
+         "certificate to show; default: ISTHMUS_CLIENT_CERT or "               \
+         "CONSUL_CLIENT_CERT"},                                                \
+        {"client-key", ARGS_TEXT, &(options).client_key, "FILE",               \
+         "its key; default: ISTHMUS_CLIENT_KEY or CONSUL_CLIENT_KEY"},         \
     {                                                                          \
-        "token-file", ARGS_TEXT, &(options).token_file, "FILE",                \
-            "file that holds the access token"                                 \
+        "tls-server-name", ARGS_TEXT, &(options).tls_server_name, "NAME",      \
+            "name that the certificate must have; default: "                   \
+            "ISTHMUS_TLS_SERVER_NAME or CONSUL_TLS_SERVER_NAME, or the host"   \
     }
 
-/** Where to go and as whom. host and token are owned. */
+/** Where to go and as whom. All is owned. */
 struct http_target {
     char *host;
     uint16_t port;
     char *token; /* "" if none */
+    struct https *https; /* NULL: plain */
 };
 
 /** Resolves options against the environment. BASE_EINVAL or BASE_EIO with a

@@ -68,6 +68,44 @@ static int find_token(struct http_target *target,
     return 0;
 }
 
+/* Skips the scheme. */
+static bool wants_tls(const char **authority)
+{
+    const char *ssl = pick(NULL, "ISTHMUS_HTTP_SSL", "CONSUL_HTTP_SSL");
+    bool is_tls = false;
+
+    if (strncmp(*authority, "https://", 8) == 0) {
+        *authority += 8;
+        return true;
+    }
+    if (strncmp(*authority, "http://", 7) == 0)
+        *authority += 7;
+    else if (ssl != NULL)
+        args_parse_bool(ssl, &is_tls);
+    return is_tls;
+}
+
+static int find_tls(struct http_target *target,
+                    const struct http_options *options, char **why)
+{
+    struct https_config config = {
+        .ca_file = pick(options->ca_file, "ISTHMUS_CACERT", "CONSUL_CACERT"),
+        .cert_file = pick(options->client_cert, "ISTHMUS_CLIENT_CERT",
+                          "CONSUL_CLIENT_CERT"),
+        .key_file = pick(options->client_key, "ISTHMUS_CLIENT_KEY",
+                         "CONSUL_CLIENT_KEY"),
+        .server_name = pick(options->tls_server_name, "ISTHMUS_TLS_SERVER_NAME",
+                            "CONSUL_TLS_SERVER_NAME"),
+    };
+    const char *verify =
+        pick(NULL, "ISTHMUS_HTTP_SSL_VERIFY", "CONSUL_HTTP_SSL_VERIFY");
+    bool is_verified = true;
+
+    if (verify != NULL && args_parse_bool(verify, &is_verified) == 0)
+        config.insecure = !is_verified;
+    return https_new(&config, &target->https, why);
+}
+
 int http_target_init(struct http_target *target,
                      const struct http_options *options, char **why)
 {
@@ -75,25 +113,27 @@ int http_target_init(struct http_target *target,
         pick(options->addr, "ISTHMUS_HTTP_ADDR", "CONSUL_HTTP_ADDR");
     const char *authority = text == NULL ? DEFAULT_ADDR : text;
     struct base_target parsed;
+    bool is_tls;
     char *copy;
     int rv;
 
     *target = (struct http_target){0};
-    if (strncmp(authority, "http://", 7) == 0)
-        authority += 7;
+    is_tls = wants_tls(&authority);
     copy = base_strdup(authority);
     if (*copy != '\0' && copy[strlen(copy) - 1] == '/')
         copy[strlen(copy) - 1] = '\0';
     if (strchr(copy, '/') != NULL ||
         base_target_parse(&parsed, copy, DEFAULT_PORT) < 0) {
-        *why = base_asprintf("-http-addr: \"%s\" is not host:port or "
-                             "http://host:port",
+        *why = base_asprintf("-http-addr: \"%s\" is not host:port, "
+                             "http://host:port or https://host:port",
                              text);
         rv = BASE_EINVAL;
     } else {
         target->host = base_strdup(parsed.host);
         target->port = parsed.port;
         rv = find_token(target, options, why);
+        if (rv == 0 && is_tls)
+            rv = find_tls(target, options, why);
     }
     base_free(copy);
     if (rv < 0)
@@ -104,6 +144,7 @@ int http_target_init(struct http_target *target,
 void http_target_close(struct http_target *target)
 {
     base_free(target->host);
+    https_free(target->https);
     if (target->token != NULL)
         base_free_secret(target->token, strlen(target->token));
     *target = (struct http_target){0};

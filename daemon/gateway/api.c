@@ -5,6 +5,7 @@
  */
 #include "gateway/api.h"
 
+#include <assert.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
@@ -26,6 +27,7 @@ struct api {
     uint16_t port;
     char from[BASE_ADDR_TEXT_MAX]; /* "": as the kernel likes */
     char *token;
+    const struct https *https;
 };
 
 struct api_call {
@@ -40,7 +42,8 @@ struct api_call {
 };
 
 struct api *api_new(struct base_loop *loop, const struct base_addr *agent,
-                    const struct base_addr *from, const char *token)
+                    const struct base_addr *from, const char *token,
+                    const struct https *https)
 {
     struct api *api;
 
@@ -53,6 +56,7 @@ struct api *api_new(struct base_loop *loop, const struct base_addr *agent,
     if (from->family == agent->family && !base_addr_is_any(from))
         base_addr_format_ip(from, api->from);
     api->token = base_strdup(token);
+    api->https = https;
     return api;
 }
 
@@ -191,8 +195,9 @@ static struct api_call *start(struct api *api, enum evhttp_cmd_type method,
     call->done = done;
     call->arg = arg;
     base_timer_init(&call->tell, api->env, "api", on_tell, call);
-    call->connection = evhttp_connection_base_new(
-        base_loop_event_base(api->loop), NULL, api->host, api->port);
+    call->connection = https_connection(
+        api->https, base_loop_event_base(api->loop), api->host, api->port);
+    assert(call->connection); /* memory is all that it needs */
     if (api->from[0] != '\0')
         evhttp_connection_set_local_address(call->connection, api->from);
     evhttp_connection_set_timeout(call->connection, timeout_s);

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/loop.h"
+#include "https/https.h"
 
 struct api;
 struct api_call; /* a request under way */
@@ -25,9 +26,10 @@ typedef void (*api_done_fn)(void *arg, const struct api_reply *reply);
 
 /** from: the local address to ask from, so that a gateway shows the network one
  * address; family 0 or another family than the agent's: any. token may be "".
- * loop is borrowed, the rest copied. */
+ * https NULL: plain. It and loop are borrowed, the rest copied. */
 struct api *api_new(struct base_loop *loop, const struct base_addr *agent,
-                    const struct base_addr *from, const char *token);
+                    const struct base_addr *from, const char *token,
+                    const struct https *https);
 /** Its calls must be over or cancelled. */
 void api_free(struct api *api);
 struct base_env *api_env(const struct api *api);

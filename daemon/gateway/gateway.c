@@ -236,7 +236,7 @@ static void make_source(struct gateway *gateway)
         !base_addr_is_loopback(&from))
         from.family = 0;
     gateway->api = api_new(gateway->loop, &options->http_addr, &from,
-                           options->token);
+                           options->token, options->https);
     config.api = gateway->api;
     gateway->source = source_new(&config);
     if (gateway->feeder == NULL)

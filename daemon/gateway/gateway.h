@@ -25,6 +25,7 @@ struct gateway_options {
     enum gateway_kind kind;
     struct base_addr http_addr;    /* the local agent's API, with its port */
     const char *token;             /* access token for it; "" if none */
+    const struct https *https;     /* how to reach it; NULL: plain HTTP */
     struct base_addr address;      /* LAN: where it listens, and is registered */
     struct base_addr wan_address;  /* registered; family 0 if not given */
     struct base_addr wan_bind;     /* a second listener; family 0 if none */

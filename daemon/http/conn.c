@@ -190,6 +190,8 @@ static void adopt(struct http_conn *conn)
     if (conn->too_many) {
         log_too_many(http);
         base_timer_start_ms(&conn->deadline, 0);
+    } else if (conn->handshakes) {
+        base_timer_start_ms(&conn->deadline, HTTP_REQUEST_TIMEOUT_MS);
     }
 }
 
@@ -206,27 +208,22 @@ static void on_adopt(evutil_socket_t fd, short events, void *arg)
     adopt_all(arg);
 }
 
-static struct bufferevent *on_connection(struct event_base *base, void *arg)
+void http_conn_new(struct http *http, struct bufferevent *bev, bool handshakes)
 {
-    struct http *http = arg;
-    struct bufferevent *bev =
-        bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     struct http_conn *conn;
 
-    if (bev == NULL)
-        return NULL;
     bufferevent_setwatermark(bev, EV_READ, 0, HTTP_INPUT_BYTES_MAX);
     bufferevent_incref(bev); /* until it is adopted */
     BASE_NEW(conn);
     conn->http = http;
     conn->bev = bev;
     conn->fd = -1;
+    conn->handshakes = handshakes;
     base_timer_init(&conn->deadline, http->env, "http", on_deadline, conn);
     LIST_INSERT_HEAD(&http->fresh, conn, link);
     conn->too_many = ++http->conn_count > http->conns_max;
     show_count(http);
     event_active(http->adopt, EV_TIMEOUT, 0);
-    return bev;
 }
 
 struct http_conn *http_conn_of(struct http *http, struct evhttp_request *raw)
@@ -254,7 +251,6 @@ int http_conns_init(struct http *http)
         files.rlim_cur / 2 < http->conns_max)
         http->conns_max = (size_t)files.rlim_cur / 2;
     http->adopt = event_new(base, -1, 0, on_adopt, http);
-    evhttp_set_bevcb(http->server, on_connection, http);
     return http->adopt ? 0 : -1;
 }
 

@@ -1,19 +1,11 @@
 /*
- * The server's life: a listener, evhttp on it, and limits.
+ * The paths of the API, and its life.
  */
-#include <errno.h>
-#include <event2/event.h>
-#include <event2/http.h>
-#include <event2/listener.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "http/internal.h"
-
-#define BACKLOG 1024
-#define ACCEPT_AGAIN_MS 100u
 
 /* The right is that of the RPC method behind the row, which asks for it where
  * the call is carried out. */
@@ -108,82 +100,40 @@ const struct web_route *web_routes(size_t *count)
     return routes;
 }
 
-static void on_request(struct evhttp_request *raw, void *arg)
-{
-    struct http *http = arg;
-
-    web_request_start(http, http_conn_of(http, raw), raw);
-}
-
-/* ---- the listener --------------------------------------------------------- */
-
-static void on_accept_again(void *arg)
-{
-    struct http *http = arg;
-
-    evconnlistener_enable(http->listener);
-}
-
-/* Out of descriptors, most likely: asking again at once would only burn. */
-static void on_accept_error(struct evconnlistener *listener, void *arg)
-{
-    struct http *http = arg;
-    int reason = EVUTIL_SOCKET_ERROR();
-
-    http_count_refused(http, "accept");
-    if (base_log_limit_pass(&http->log_limit, base_env_now_ns(http->env)))
-        base_log(&http->log, BASE_LOG_ERROR, "cannot accept",
-                 kv_str("error", strerror(reason)));
-    evconnlistener_disable(listener);
-    base_timer_start_ms(&http->accept_again, ACCEPT_AGAIN_MS);
-}
-
-static int listen_at(struct http *http, const struct base_addr *at, char **why)
-{
-    struct sockaddr_storage storage;
-    unsigned len = base_addr_to_sockaddr(at, &storage);
-    unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
-                     LEV_OPT_REUSEABLE;
-    char text[BASE_ADDR_TEXT_MAX];
-    int rv;
-
-    if (at->family == 6)
-        flags |= LEV_OPT_BIND_IPV6ONLY;
-    http->listener = evconnlistener_new_bind(
-        base_loop_event_base(http->config.loop), NULL, NULL, flags, BACKLOG,
-        (struct sockaddr *)&storage, (int)len);
-    if (http->listener == NULL) {
-        rv = base_error_from_errno(errno);
-        *why = base_asprintf("HTTP API at %s: %s", base_addr_format(at, text),
-                             base_strerror(rv));
-        return rv;
-    }
-    evconnlistener_set_error_cb(http->listener, on_accept_error);
-    evhttp_bind_listener(http->server, http->listener);
-    base_log(&http->log, BASE_LOG_INFO, "HTTP API listens",
-             kv_addr("address", at));
-    return 0;
-}
-
 /* ---- life ----------------------------------------------------------------- */
 
-static void set_limits(struct http *http)
+/* "unix:///run/isthmus.sock", an IP, or nothing: client_addr. */
+static struct http_place place_of(const struct config *config, const char *text,
+                                  uint16_t port, bool tls)
 {
-    evhttp_set_max_headers_size(http->server, HTTP_HEADER_BYTES_MAX);
-    evhttp_set_max_body_size(http->server, HTTP_BODY_BYTES_HARD_MAX);
-    evhttp_set_timeout(http->server, HTTP_IDLE_TIMEOUT_S);
-    /* Our router says 405, and which method it would be. */
-    evhttp_set_allowed_methods(http->server, UINT16_MAX);
-    /* Else a client that still sends would see a reset instead of the 413. */
-    evhttp_set_flags(http->server, EVHTTP_SERVER_LINGERING_CLOSE);
-    evhttp_set_default_content_type(http->server, NULL);
-    evhttp_set_gencb(http->server, on_request, http);
+    struct http_place place = {.mode = config->unix_socket_mode, .tls = tls};
+
+    if (text && strncmp(text, CONFIG_UNIX, strlen(CONFIG_UNIX)) == 0)
+        place.path = text + strlen(CONFIG_UNIX);
+    else if (text == NULL || base_addr_parse_ip(&place.addr, text) != 0)
+        place.addr = config->client_addr;
+    place.addr.port = port;
+    return place;
+}
+
+static int open_doors(struct http *http, char **why)
+{
+    const struct config *config = http->config.config;
+    struct http_place plain =
+        place_of(config, config->addresses.http, config->ports.http, false);
+    struct http_place tls =
+        place_of(config, config->addresses.https, config->ports.https, true);
+    int rv = 0;
+
+    if (plain.path || plain.addr.port != 0)
+        rv = http_door_open(&http->doors[0], http, &plain, why);
+    if (rv == 0 && config->ports.https != 0)
+        rv = http_door_open(&http->doors[1], http, &tls, why);
+    return rv;
 }
 
 int http_new(const struct http_config *config, struct http **out, char **why)
 {
-    struct base_addr at =
-        config_at(&config->config->client_addr, config->config->ports.http);
     struct http *http;
     int rv;
 
@@ -201,15 +151,11 @@ int http_new(const struct http_config *config, struct http **out, char **why)
     LIST_INIT(&http->event_waits);
     config->core.events->heard = event_heard;
     config->core.events->heard_ctx = http;
-    base_timer_init(&http->accept_again, http->env, "http-accept",
-                    on_accept_again, http);
-    http->server = evhttp_new(base_loop_event_base(config->loop));
-    if (http->server == NULL || http_conns_init(http) != 0) {
+    if (http_conns_init(http) != 0) {
         *why = base_strdup("HTTP API: libevent has no memory");
         rv = BASE_EIO;
     } else {
-        set_limits(http);
-        rv = listen_at(http, &at, why);
+        rv = open_doors(http, why);
     }
     if (rv != 0) {
         http_free(http);
@@ -219,16 +165,26 @@ int http_new(const struct http_config *config, struct http **out, char **why)
     return 0;
 }
 
+int http_reload(struct http *http, char **why)
+{
+    size_t i;
+    int rv = 0;
+
+    for (i = 0; i < HTTP_DOORS_MAX && rv == 0; i++)
+        rv = http_door_reload(&http->doors[i], why);
+    return rv;
+}
+
 void http_free(struct http *http)
 {
+    size_t i;
+
     if (http == NULL)
         return;
-    base_timer_stop(&http->accept_again);
     http->config.core.events->heard = NULL;
-    if (http->server) {
-        http_conns_settle(http);
-        evhttp_free(http->server); /* ends listener, connections, requests */
-    }
+    http_conns_settle(http);
+    for (i = 0; i < HTTP_DOORS_MAX; i++)
+        http_door_close(&http->doors[i]);
     http_conns_close(http);
     /* The loops were drained: nobody comes back with one of these. */
     while (!LIST_EMPTY(&http->tickets))

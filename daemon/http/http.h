@@ -34,8 +34,11 @@ struct http_config {
     void *ctx;
 };
 
-/** Listens on client_addr and ports.http; why names them if that fails. */
+/** Listens at addresses.http or client_addr on ports.http, and with TLS on
+ * ports.https; why names the address if that fails. */
 int http_new(const struct http_config *config, struct http **out, char **why);
+/** Reads the certificates of HTTPS again. */
+int http_reload(struct http *http, char **why);
 /** Ends requests that wait. */
 void http_free(struct http *http);
 

@@ -8,10 +8,12 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include "http/web.h"
 
 struct evhttp;
+struct ssl_ctx_st;
 struct evhttp_connection;
 struct evconnlistener;
 struct bufferevent;
@@ -40,6 +42,7 @@ struct http_conn {
     struct web_request *request;
     struct event gone; /* watches the socket while a request waits */
     bool watched;
+    bool handshakes; /* TLS comes first, and counts as a request's time */
     bool too_many; /* over the limit: its deadline is now */
 };
 LIST_HEAD(http_conns, http_conn);
@@ -50,14 +53,33 @@ struct web_ticket {
 };
 LIST_HEAD(web_tickets, web_ticket);
 
+/** Where to listen: at path (which outlives the door) if that is set, else at
+ * addr. */
+struct http_place {
+    struct base_addr addr;
+    const char *path;
+    mode_t mode; /* of path */
+    bool tls;
+};
+
+/** A listener with its evhttp. Zero-initialise it. */
+struct http_door {
+    LIST_ENTRY(http_door) link;
+    struct http *http;
+    struct evhttp *server;
+    struct evconnlistener *listener;
+    struct ssl_ctx_st *tls; /* NULL: plain */
+    const char *path;       /* of a Unix socket; borrowed; NULL: none */
+    struct base_timer accept_again;
+};
+#define HTTP_DOORS_MAX 2 /* http and https */
+
 struct http {
     struct http_config config;
     struct base_env *env;
     struct base_log log;
     struct rpc_server *rpc;
-    struct evhttp *server;
-    struct evconnlistener *listener;
-    struct base_timer accept_again;
+    struct http_door doors[HTTP_DOORS_MAX];
     struct base_log_limit log_limit;
 
     struct event *adopt;       /* new connections are made known */
@@ -73,9 +95,25 @@ struct http {
     struct base_gauge *gauge_waiting, *gauge_connections;
 };
 
+/* door.c */
+/** On error *why is the caller's; close it then, too. */
+int http_door_open(struct http_door *door, struct http *http,
+                   const struct http_place *place, char **why);
+/** Certificates anew; connections that are there keep theirs. */
+int http_door_reload(struct http_door *door, char **why);
+/** Does nothing to one that was never opened. */
+void http_door_close(struct http_door *door);
+
+/* tls.c */
+/** What HTTPS shows and asks for. */
+int http_tls_new(const struct config *config, struct ssl_ctx_st **out,
+                 char **why);
+
 /* conn.c */
 int http_conns_init(struct http *http);
-/** Before evhttp_free(), which ends those that it knows; and after it. */
+/** Of an evhttp that is about to make a connection of bev. */
+void http_conn_new(struct http *http, struct bufferevent *bev, bool handshakes);
+/** Before the doors close, which ends those that they know; and after it. */
 void http_conns_settle(struct http *http);
 void http_conns_close(struct http *http);
 /** The connection that a request came on. */

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,15 +59,20 @@ static struct sockaddr_in address_of(uint16_t port)
     return addr;
 }
 
-static int try_connect(uint16_t port)
+static int try_connect(const struct api_bed *bed)
 {
-    struct sockaddr_in addr = address_of(port);
+    struct sockaddr_in addr = address_of(bed->port);
+    struct sockaddr_un path = {.sun_family = AF_UNIX};
     struct timeval timeout = {API_DEADLINE_MS / 1000, 0};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(bed->unix_socket ? AF_UNIX : AF_INET,
+                    SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     ck_assert_int_ge(fd, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+    snprintf(path.sun_path, sizeof(path.sun_path), "%s/api.sock", bed->folder);
+    if (bed->unix_socket
+            ? connect(fd, (struct sockaddr *)&path, sizeof(path)) == 0
+            : connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
         return fd;
     close(fd);
     return -1;
@@ -74,7 +80,7 @@ static int try_connect(uint16_t port)
 
 int api_connect(const struct api_bed *bed)
 {
-    int fd = try_connect(bed->port);
+    int fd = try_connect(bed);
 
     ck_assert_msg(fd >= 0, "cannot connect: %s", strerror(errno));
     return fd;
@@ -304,15 +310,21 @@ static void write_config(struct api_bed *bed)
     fprintf(file, "{%s", bed->keys ? bed->keys : "");
     if (bed->federation)
         write_federation(bed, file);
+    if (bed->unix_socket)
+        fprintf(file, "\"addresses\":{\"http\":\"unix://%s/api.sock\"},",
+                bed->folder);
+    if (bed->https)
+        bed->https_port = free_port();
     fprintf(file,
             "\"node_name\":\"s1\",\"datacenter\":\"dc1\",\"server\":true,"
             "\"bootstrap_expect\":%u,\"bind_addr\":\"" IP "\","
             "\"client_addr\":\"" IP "\",\"data_dir\":\"%s/data\","
             "\"log_level\":\"warn\",\"check_update_interval\":\"1s\","
-            "\"ports\":{\"http\":%u,\"server\":%u,\"serf_lan\":%u,"
-            "\"serf_wan\":%u}}",
-            bed->expect ? bed->expect : 1, bed->folder, bed->port, free_port(),
-            free_port(), free_port());
+            "\"ports\":{\"http\":%u,\"https\":%d,\"server\":%u,"
+            "\"serf_lan\":%u,\"serf_wan\":%u}}",
+            bed->expect ? bed->expect : 1, bed->folder, bed->port,
+            bed->https ? bed->https_port : -1, free_port(), free_port(),
+            free_port());
     fclose(file);
     base_free(path);
 }
@@ -356,7 +368,7 @@ static bool answers(void *arg)
         bed->pid = 0;
         ck_abort_msg("the agent has ended");
     }
-    fd = try_connect(bed->port);
+    fd = try_connect(bed);
     if (fd < 0)
         return false;
     close(fd);

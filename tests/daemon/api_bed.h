@@ -20,6 +20,9 @@ struct api_bed {
     unsigned expect;   /* bootstrap_expect; 0: 1 */
     unsigned files;    /* limit of descriptors; 0: as it is */
     bool federation;   /* as a primary, with certificates of our making */
+    bool https;        /* on https_port too; with federation */
+    uint16_t https_port;
+    bool unix_socket;  /* api_connect() goes to FOLDER/api.sock */
     const char *keys;  /* more of the configuration: "\"a\":1,"; may be NULL */
     const char *token; /* that api_call() shows; NULL: none */
 };

@@ -27,6 +27,7 @@ Suite *http_api_suite(void);
 Suite *http_client_suite(void);
 Suite *http_conn_suite(void);
 Suite *http_docs_suite(void);
+Suite *https_suite(void);
 Suite *joins_suite(void);
 Suite *json_model_suite(void);
 Suite *local_state_suite(void);
@@ -77,6 +78,7 @@ int main(void)
         http_client_suite,
         http_conn_suite,
         http_docs_suite,
+        https_suite,
         joins_suite,
         json_model_suite,
         local_state_suite,
