@@ -256,9 +256,13 @@ $(B)/bin/gossip-peer: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/interop/*.c))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
 
-interop: all $(B)/bin/gossip-peer ## real serf agents and a Python peer against the binary: T=serf for one file
+interop: all $(B)/bin/gossip-peer ## real serf agents and Python peers against ours: T=serf for one file
 	@sh tests/deps.sh $(INTEROP_DEPS)
 	@python3 -B tests/interop/run.py --binary $(B)/bin/isthmus $(T)
+
+interop-go: all $(B)/bin/gossip-peer ## HashiCorp's newest modules against libgossip: needs Go 1.26
+	@GO='$(GO)' sh tests/interop/go/build.sh $(abspath $(B))/bin/go-peer
+	@python3 -B tests/interop/run.py --binary $(B)/bin/isthmus go
 
 netns: all ## the demo's steps in network namespaces (root)
 	@sh tests/deps.sh iproute2 procps

@@ -175,6 +175,8 @@ class Serf(Node):
 class Peer(Node):
     """One gossip-peer process: see gossip_peer.h."""
 
+    program = "gossip-peer"
+
     def __init__(self, name, ip, folder, port=7946):
         super().__init__(name, ip, folder, port)
         self.events, self.replies = [], {}
@@ -185,7 +187,7 @@ class Peer(Node):
         if key:
             settings["keys"] = [key] if isinstance(key, str) else key
         self.events, self.ready = [], queue.Queue()
-        self._spawn([os.path.join(os.path.dirname(binary()), "gossip-peer"),
+        self._spawn([os.path.join(os.path.dirname(binary()), self.program),
                      json.dumps(settings)],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self._read, args=(self.process.stdout,),
@@ -278,21 +280,22 @@ class Peer(Node):
 
 
 class Pool(unittest.TestCase):
-    """Each test has a network 127.NETWORK.<check>.0 of its own."""
+    """Nodes on 127.NETWORK.x.y that end with their test. Numbers in the names
+    of tests are those of the specification's list of checks."""
 
     NETWORK = 0
+    hosts = 0
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="isthmus-gossip-")
         if not os.environ.get("KEEP"):
             self.addCleanup(shutil.rmtree, self.folder, True)
-        self.check = int(self._testMethodName.split("_")[2])
-        self.hosts = 0
 
     def ip(self):
-        """One that nothing here uses."""
-        self.hosts += 1
-        return f"127.{self.NETWORK}.{self.check}.{self.hosts}"
+        """One that no test of this class has used."""
+        type(self).hosts += 1
+        return f"127.{self.NETWORK}.{1 + self.hosts // 250}." \
+               f"{1 + self.hosts % 250}"
 
     def node(self, kind, name, ip=None):
         node = kind(name, ip or self.ip(), self.folder)
@@ -319,6 +322,13 @@ class Pool(unittest.TestCase):
         for order in ("serf first", "ours first"):
             with self.subTest(order=order):
                 yield order
+
+    @staticmethod
+    def forget(*nodes):
+        """What agents heard, which one of the same name may not inherit."""
+        for node in nodes:
+            if isinstance(node, Serf) and os.path.exists(node.events):
+                os.remove(node.events)
 
     def agree(self, *nodes, gone=(), timeout=30):
         """All list all as alive, with the same addresses and tags."""

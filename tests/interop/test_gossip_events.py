@@ -67,8 +67,10 @@ class Events(Pool):
         wait("ours to hear of the newest", lambda:
              "s4" in ours.heard("newest") and len(ours.heard("every")) == 10)
         wait("serf to hear of all", lambda: len(serf.heard("every")) == 10)
-        self.assertEqual(serf.heard("newest")[0], "o4")
-        self.assertIn(ours.heard("newest"), (["s4"], ["o4", "s4"]))
+        for node in (serf, ours):    # each pause may tell the newest so far
+            self.assertLess(len(node.heard("newest")), 10, node.name)
+        self.assertNotIn("o0", serf.heard("newest"))
+        self.assertEqual(ours.heard("newest")[-1], "s4")
 
     def test_serf_10_replay(self):
         """check 10: who joins hears old events, or with ignore-old none, in
@@ -229,9 +231,3 @@ class Events(Pool):
                 full.kill()
                 taker.kill()
                 self.forget(full, taker)
-
-    def forget(self, *nodes):
-        """The events of agents that a later part's may not inherit."""
-        for node in nodes:
-            if isinstance(node, Serf) and os.path.exists(node.events):
-                os.remove(node.events)
