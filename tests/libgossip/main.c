@@ -22,6 +22,7 @@ Suite *serf_keys_suite(void);
 Suite *serf_snapshot_suite(void);
 Suite *serf_coalesce_suite(void);
 Suite *serf_hostile_suite(void);
+Suite *vectors_end_suite(void);
 
 static Suite *(*const suites[])(void) = {
     codec_suite,
@@ -45,6 +46,7 @@ static Suite *(*const suites[])(void) = {
     serf_snapshot_suite,
     serf_coalesce_suite,
     serf_hostile_suite,
+    vectors_end_suite, /* last: it asks what the others have read */
 };
 
 int main(void)

@@ -44,7 +44,13 @@ START_TEST(snapshots_of_the_original)
               false, &bad, &whole);
     ck_assert_uint_eq(bad, 0);
     ck_assert_uint_eq(whole, base_buf_len(&text));
-    ck_assert_uint_gt(state.alive.count, 0);
+    ck_assert_uint_eq(state.alive.count, 2); /* node-a has gone */
+    ck_assert_str_eq(address_of(&state, "node-a", addr), "");
+    ck_assert_str_eq(address_of(&state, "node b", addr), "127.0.0.2:7946");
+    ck_assert_str_eq(address_of(&state, "node-c", addr), "[2001:db8::1]:80");
+    ck_assert_uint_eq(state.clock, 5);
+    ck_assert_uint_eq(state.event_clock, 3);
+    ck_assert_uint_eq(state.query_clock, 9);
     serf_snapshot_state_close(&state);
     base_buf_reset(&text);
     ck_assert_int_eq(serf_file_read(TEST_DATA "/snapshot_compacted.snap",

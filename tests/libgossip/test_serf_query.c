@@ -1,4 +1,5 @@
 /* Queries in a simulated pool, and what nodes ask each other with them. */
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -202,6 +203,39 @@ START_TEST(default_time_grows_with_the_pool)
 }
 END_TEST
 
+/* Against what the reference code computes. */
+START_TEST(default_time_is_that_of_the_reference)
+{
+    json_t *formulas = json_load_file(TEST_DATA "/formulas.json", 0, NULL);
+    struct serf_pool *pool = serf_pool_new(6, 1);
+    struct gossip_serf *serf;
+    size_t i, alive = 1;
+    json_t *row;
+
+    serf_pool_start(pool, 0);
+    serf = pool->nodes[0].serf;
+    json_array_foreach (json_object_get(formulas, "default_query_timeout"), i,
+                        row) {
+        size_t members = (size_t)json_integer_value(
+            json_object_get(row, "members"));
+        char name[16];
+
+        for (; alive < members; alive++) {
+            snprintf(name, sizeof(name), "m%zu", alive);
+            serf_members_set_status(&serf->members,
+                                    serf_members_add(&serf->members, name),
+                                    GOSSIP_MEMBER_ALIVE, 0);
+        }
+        ck_assert_int_eq(
+            (json_int_t)gossip_serf_query_timeout_ms(serf) * 1000000,
+            json_integer_value(json_object_get(row, "timeout_ns")));
+    }
+    ck_assert_uint_eq(i, 10);
+    serf_pool_free(pool);
+    json_decref(formulas);
+}
+END_TEST
+
 START_TEST(ping_shows_who_is_reachable)
 {
     struct serf_pool *pool = answering_pool(7, 4);
@@ -313,6 +347,7 @@ Suite *serf_query_suite(void)
     tcase_add_test(tcase, a_query_is_answered_once_and_in_time);
     tcase_add_test(tcase, queries_can_end_early);
     tcase_add_test(tcase, default_time_grows_with_the_pool);
+    tcase_add_test(tcase, default_time_is_that_of_the_reference);
     tcase_add_test(tcase, ping_shows_who_is_reachable);
     tcase_add_test(tcase, answers_go_only_where_nodes_may_be);
     tcase_add_test(tcase, minority_loses_a_name_conflict);

@@ -9,6 +9,12 @@
 
 #include "memberlist/codec.h"
 
+#define VECTORS 151
+
+/** Before any test runs: from then on it is known which vectors were read. */
+void vectors_share(void);
+bool vector_was_read(size_t index);
+
 void vectors_open(void);
 void vectors_close(void);
 size_t vectors_count(void);
