@@ -113,7 +113,7 @@ static const struct {
     {"tls ca delete", 2, "tls ca create"},
     {"members -wann", 2, "unknown flag -wann"},
     {"members -http-addr=127.0.0.1:1", 1, "127.0.0.1 port 1"},
-    {"members -http-addr=https://a", 1, "-http-addr"},
+    {"members -http-addr=ftp://a", 1, "-http-addr"},
     {"version word", 2, "unexpected word \"word\""},
     {"agent -nonsense", 2, "unknown flag -nonsense"},
     {"agent -http-port=x", 2, "-http-port"},
