@@ -221,6 +221,10 @@ $(B)/bin/%-bench: $$(addprefix $(B)/obj/,$$(addsuffix .o,$$(basename $$(wildcard
 bench: all $(BENCHES) ## measure, and print tables with ratios (docs/performance.md)
 	@B=$(B) sh tests/bench/run.sh
 
+# The tests of libraft that kill real processes, for minutes.
+torture: $(B)/tests/libraft ## kill -9 of live Raft servers: 60 of three, 1,000 of one
+	@CK_RUN_SUITE=processes TORTURE_SECONDS=60 TORTURE_KILLS=1000 $(B)/tests/libraft
+
 mutants: deps ## plant one bug a patch of tests/mutants; a named test must catch each
 	@sh tests/mutants/run.sh $(patsubst %,tests/mutants/%.patch,$(T))
 
@@ -296,6 +300,6 @@ compdb: ## compile_commands.json for editors
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all check check-all help deps compdb clean install demo bench sim interop netns fuzz mutants
+.PHONY: all check check-all help deps compdb clean install demo bench sim interop netns fuzz mutants torture
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -5,6 +5,7 @@ Suite *core_suite(void);
 Suite *linear_suite(void);
 Suite *log_suite(void);
 Suite *node_suite(void);
+Suite *processes_suite(void);
 Suite *repair_suite(void);
 Suite *storage_faults_suite(void);
 Suite *storage_sqlite_suite(void);
@@ -17,6 +18,7 @@ int main(void)
         linear_suite,
         log_suite,
         node_suite,
+        processes_suite,
         repair_suite,
         storage_faults_suite,
         storage_sqlite_suite,
