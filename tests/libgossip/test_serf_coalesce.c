@@ -172,7 +172,7 @@ END_TEST
 
 Suite *serf_coalesce_suite(void)
 {
-    Suite *suite = suite_create("serf coalesce");
+    Suite *suite = suite_create("serf-coalesce");
     TCase *tcase = tcase_create("coalesce");
 
     tcase_add_test(tcase, quiet_period_ends_the_wait);

@@ -126,7 +126,7 @@ END_TEST
 
 Suite *serf_coordinate_suite(void)
 {
-    Suite *suite = suite_create("serf coordinate");
+    Suite *suite = suite_create("serf-coordinate");
     TCase *tcase = tcase_create("vivaldi");
 
     tcase_add_test(tcase, trace_of_the_original);

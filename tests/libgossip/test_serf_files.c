@@ -246,7 +246,7 @@ END_TEST
 
 Suite *serf_files_suite(void)
 {
-    Suite *suite = suite_create("serf files");
+    Suite *suite = suite_create("serf-files");
     TCase *tcase = tcase_create("files");
 
     tcase_add_test(tcase, snapshots_of_the_original);

@@ -416,7 +416,7 @@ END_TEST
 
 Suite *serf_hostile_suite(void)
 {
-    Suite *suite = suite_create("serf hostile");
+    Suite *suite = suite_create("serf-hostile");
     TCase *tcase = tcase_create("hostile");
 
     tcase_set_timeout(tcase, 120);

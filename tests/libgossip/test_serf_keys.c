@@ -224,7 +224,7 @@ END_TEST
 
 Suite *serf_keys_suite(void)
 {
-    Suite *suite = suite_create("serf keys");
+    Suite *suite = suite_create("serf-keys");
     TCase *tcase = tcase_create("keys");
 
     tcase_set_timeout(tcase, 60);

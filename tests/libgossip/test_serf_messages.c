@@ -437,7 +437,7 @@ END_TEST
 
 Suite *serf_messages_suite(void)
 {
-    Suite *suite = suite_create("serf messages");
+    Suite *suite = suite_create("serf-messages");
     TCase *tcase = tcase_create("vectors");
 
     tcase_add_loop_test(tcase, intents, 0, 4);

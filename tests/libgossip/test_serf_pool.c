@@ -588,7 +588,7 @@ END_TEST
 
 Suite *serf_pool_suite(void)
 {
-    Suite *suite = suite_create("serf pool");
+    Suite *suite = suite_create("serf-pool");
     TCase *tcase = tcase_create("members");
 
     tcase_set_timeout(tcase, 120);

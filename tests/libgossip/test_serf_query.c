@@ -337,7 +337,7 @@ END_TEST
 
 Suite *serf_query_suite(void)
 {
-    Suite *suite = suite_create("serf query");
+    Suite *suite = suite_create("serf-query");
     TCase *tcase = tcase_create("queries");
 
     tcase_set_timeout(tcase, 60);

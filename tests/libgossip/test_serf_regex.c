@@ -167,7 +167,7 @@ END_TEST
 
 Suite *serf_regex_suite(void)
 {
-    Suite *suite = suite_create("serf regex");
+    Suite *suite = suite_create("serf-regex");
     TCase *tcase = tcase_create("filters");
 
     tcase_add_loop_test(tcase, expressions, 0,

@@ -312,7 +312,7 @@ END_TEST
 
 Suite *serf_snapshot_suite(void)
 {
-    Suite *suite = suite_create("serf snapshot");
+    Suite *suite = suite_create("serf-snapshot");
     TCase *tcase = tcase_create("snapshot");
 
     tcase_set_timeout(tcase, 60);

@@ -180,7 +180,7 @@ END_TEST
 
 Suite *serf_tables_suite(void)
 {
-    Suite *suite = suite_create("serf tables");
+    Suite *suite = suite_create("serf-tables");
     TCase *tcase = tcase_create("tables");
 
     tcase_add_test(tcase, clock_witnesses);
