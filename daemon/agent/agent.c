@@ -28,6 +28,7 @@
 #include "agent/local_state.h"
 #include "agent/monitor.h"
 #include "agent/node_id.h"
+#include "agent/peers_file.h"
 #include "agent/notify.h"
 #include "agent/pool_files.h"
 #include "agent/stable_files.h"
@@ -354,6 +355,8 @@ static int open_storage(struct agent *agent, struct raft_storage **out,
     else if (is_first && mkdir(folder, 0700) != 0)
         rv = fail(why, "data_dir: cannot make the folder raft");
     else
+        rv = peers_file_apply(agent->main, folder, agent->node_id, why);
+    if (rv == 0)
         rv = raft_storage_sqlite_open(base_loop_env(agent->main), folder,
                                       agent->node_id, out, why);
     base_free(folder);

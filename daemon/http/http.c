@@ -90,6 +90,12 @@ static const struct web_route routes[] = {
      ACL_WRITE},
     {WEB_DELETE, "/v1/operator/keyring", NULL, keyring_remove, ACL_OPERATOR,
      ACL_WRITE},
+    {WEB_GET, "/v1/operator/raft/configuration", NULL, raft_configuration,
+     ASKED_BY_RPC},
+    {WEB_DELETE, "/v1/operator/raft/peer", NULL, raft_remove_peer,
+     ASKED_BY_RPC},
+    {WEB_POST, "/v1/operator/raft/transfer-leader", NULL, raft_transfer_leader,
+     ASKED_BY_RPC},
     {WEB_GET, "/v1/status/leader", NULL, status_leader, ACL_PUBLIC, ACL_READ},
     {WEB_GET, "/v1/status/peers", NULL, status_peers, ACL_PUBLIC, ACL_READ},
 };

@@ -35,6 +35,7 @@ struct server {
     struct fsm fsm;
     struct raft_node *raft;
     struct raft_link *raft_link;
+    struct rpc_call *raft_removal, *raft_transfer; /* that wait for their end */
     bool is_leader;
 
     struct gossip_net_transport *lan_net;
@@ -68,10 +69,17 @@ bool server_is_primary(const struct server *server);
 /** The cluster's UUID; "" until it is born or joined. */
 const char *server_cluster_id(const struct server *server);
 
-/* read.c and write.c: the RPC methods. */
+/* read.c, write.c and operate_raft.c: the RPC methods. */
 void read_methods(struct server *server);
 void read_close(struct server *server);
 void write_methods(struct server *server);
+void operate_raft_methods(struct server *server);
+/** True if the call went elsewhere: to another datacenter or to our leader,
+ * where `again` takes it up should we have become it. */
+bool write_went_elsewhere(struct server *server, struct rpc_call *call,
+                          const char *dc, rpc_method_fn again);
+/** The request; NULL, and the call refused, if it is malformed. */
+Server__Write *write_unpack(struct rpc_call *call);
 void replicate_method(struct server *server);
 
 /** Proposes a command of the log and forgets the result; for duties that look

@@ -146,8 +146,9 @@ static void reading_run(struct reading *reading)
     uint64_t now_ms = base_env_now_ms(server->env);
     int rv;
 
-    if (reading->view->table == VIEW_NONE || reading->query->min_index == 0 ||
-        index > reading->query->min_index || now_ms >= reading->deadline_ms) {
+    if (reading->view->table <= VIEW_LEADER ||
+        reading->query->min_index == 0 || index > reading->query->min_index ||
+        now_ms >= reading->deadline_ms) {
         reading_answer(reading, index);
         return;
     }

@@ -112,6 +112,7 @@ static int make_rpc(struct server *server)
         return rv;
     read_methods(server);
     write_methods(server);
+    operate_raft_methods(server);
     replicate_method(server);
     return 0;
 }

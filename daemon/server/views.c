@@ -81,8 +81,7 @@ static uint64_t state_index(const struct server *server,
 
 /* ---- the cluster ---------------------------------------------------------- */
 
-/* Raft's addresses are node/ip:port; operators know ip:port. */
-static const char *without_node(const char *address)
+const char *view_address(const char *address)
 {
     const char *slash = strchr(address, '/');
 
@@ -99,12 +98,12 @@ static void fill_leader(struct server *server, const Server__Query *query,
     (void)query;
     raft_node_status(server->raft, &status);
     reply->leader = view_block(arena, 1, sizeof(status.leader_address));
-    strcpy(reply->leader, without_node(status.leader_address));
+    strcpy(reply->leader, view_address(status.leader_address));
     configuration = raft_node_configuration(server->raft);
     reply->peers = view_block(arena, configuration->server_count, sizeof(char *));
     for (i = 0; i < configuration->server_count; i++)
         reply->peers[reply->n_peers++] =
-            (char *)without_node(configuration->servers[i].address);
+            (char *)view_address(configuration->servers[i].address);
 }
 
 struct names {
@@ -367,6 +366,8 @@ static const struct view views[] = {
      * (federation.md section 6 names a right for Get and List only). */
     {"FederationState.ListMeshGateways", ACL_SERVICE, VIEW_FEDERATION, false,
      federation_index, fill_gateways},
+    {"Operator.RaftGetConfiguration", ACL_OPERATOR, VIEW_LEADER, false,
+     no_index, fill_raft_configuration},
     {"FederationState.Status", ACL_OPERATOR, VIEW_FEDERATION, false,
      federation_index, fill_federation_status},
 };

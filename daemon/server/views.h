@@ -23,7 +23,9 @@ struct view_arena {
 };
 void view_arena_close(struct view_arena *arena);
 
-enum view_table_kind { VIEW_NONE, VIEW_CATALOG, VIEW_FEDERATION };
+/* VIEW_NONE and VIEW_LEADER are answered at once: from here, or by default by
+ * our leader. */
+enum view_table_kind { VIEW_NONE, VIEW_LEADER, VIEW_CATALOG, VIEW_FEDERATION };
 
 struct view {
     const char *method;
@@ -47,6 +49,13 @@ void fill_checks(struct server *server, const Server__Query *query,
 /** True if the node has every pair of query->node_meta. */
 bool view_has_meta(const struct catalog_node *node,
                    const Server__Query *query);
+/** operate_raft.c: who takes part in consensus. */
+void fill_raft_configuration(struct server *server, const Server__Query *query,
+                             Server__QueryReply *reply,
+                             struct view_arena *arena);
+
+/** Raft's addresses are node/ip:port; operators know ip:port. */
+const char *view_address(const char *raft_address);
 
 /** federation_status.c: who is there, and by which way. */
 void fill_federation_status(struct server *server, const Server__Query *query,

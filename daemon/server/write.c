@@ -104,9 +104,8 @@ static void propose(struct server *server, struct rpc_call *call,
                       server_strerror(rv));
 }
 
-/* True if the call went elsewhere: to another datacenter or to our leader. */
-static bool went_elsewhere(struct server *server, struct rpc_call *call,
-                           const char *dc, rpc_method_fn again)
+bool write_went_elsewhere(struct server *server, struct rpc_call *call,
+                          const char *dc, rpc_method_fn again)
 {
     if (*dc != '\0' && strcasecmp(dc, server->config.datacenter) != 0) {
         forward_to_datacenter(server, call, dc);
@@ -119,7 +118,7 @@ static bool went_elsewhere(struct server *server, struct rpc_call *call,
     return false;
 }
 
-static Server__Write *unpack(struct rpc_call *call)
+Server__Write *write_unpack(struct rpc_call *call)
 {
     size_t len;
     const void *body = rpc_call_body(call, &len);
@@ -134,14 +133,14 @@ static Server__Write *unpack(struct rpc_call *call)
 static void on_register(void *arg, struct rpc_call *call)
 {
     struct server *server = arg;
-    Server__Write *write = unpack(call);
+    Server__Write *write = write_unpack(call);
 
     if (write == NULL)
         return;
     if (write->register_ == NULL || write->register_->node == NULL ||
         *write->register_->node->node == '\0')
         rpc_call_fail(call, RPC_EINVAL, "Must provide node");
-    else if (!went_elsewhere(server, call, write->datacenter, on_register) &&
+    else if (!write_went_elsewhere(server, call, write->datacenter, on_register) &&
              access_register(server, call, write->register_))
         propose(server, call, on_register, FSM_REGISTER, write->register_);
     base_pb_free(write);
@@ -150,13 +149,13 @@ static void on_register(void *arg, struct rpc_call *call)
 static void on_deregister(void *arg, struct rpc_call *call)
 {
     struct server *server = arg;
-    Server__Write *write = unpack(call);
+    Server__Write *write = write_unpack(call);
 
     if (write == NULL)
         return;
     if (write->deregister == NULL || *write->deregister->node == '\0')
         rpc_call_fail(call, RPC_EINVAL, "Must provide node");
-    else if (!went_elsewhere(server, call, write->datacenter, on_deregister) &&
+    else if (!write_went_elsewhere(server, call, write->datacenter, on_deregister) &&
              access_deregister(server, call, write->deregister))
         propose(server, call, on_deregister, FSM_DEREGISTER, write->deregister);
     base_pb_free(write);
@@ -225,12 +224,12 @@ static void check_clock(struct server *server,
 static void on_apply(void *arg, struct rpc_call *call)
 {
     struct server *server = arg;
-    Server__Write *write = unpack(call);
+    Server__Write *write = write_unpack(call);
 
     if (write == NULL)
         return;
     if (check_change(call, write->change) == 0 &&
-        !went_elsewhere(server, call, server->config.primary_datacenter,
+        !write_went_elsewhere(server, call, server->config.primary_datacenter,
                         on_apply) &&
         access_allows(server, call, ACL_OPERATOR, ACL_WRITE) &&
         !speaks_for_itself(server, call, write->change)) {

@@ -104,19 +104,29 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return hash;
 }
 
-void configuration_name(struct raft_configuration *configuration)
+static uint64_t hash_servers(const struct raft_configuration *configuration)
 {
     uint64_t hash = 0xcbf29ce484222325ull;
     uint32_t i;
 
-    if (configuration->cluster_id[0] != '\0')
-        return;
     for (i = 0; i < configuration->server_count; i++) {
         hash = hash_text(hash, configuration->servers[i].id);
         hash = hash_text(hash, configuration->servers[i].address);
     }
+    return hash;
+}
+
+void configuration_name(struct raft_configuration *configuration)
+{
+    if (configuration->cluster_id[0] == '\0')
+        snprintf(configuration->cluster_id, sizeof(configuration->cluster_id),
+                 "cluster-%016" PRIx64, hash_servers(configuration));
+}
+
+void configuration_rename(struct raft_configuration *configuration)
+{
     snprintf(configuration->cluster_id, sizeof(configuration->cluster_id),
-             "cluster-%016" PRIx64, hash);
+             "recovered-%016" PRIx64, hash_servers(configuration));
 }
 
 void configuration_pack(const struct raft_configuration *configuration,

@@ -22,6 +22,8 @@ int configuration_validate(const struct raft_configuration *configuration);
 void configuration_sort(struct raft_configuration *configuration);
 /** A name for the cluster made from its first servers, if it has none. */
 void configuration_name(struct raft_configuration *configuration);
+/** A name that only the cluster recovered with this very list has. */
+void configuration_rename(struct raft_configuration *configuration);
 uint32_t configuration_voter_count(
     const struct raft_configuration *configuration);
 bool configuration_is_voter(const struct raft_configuration *configuration,

@@ -221,6 +221,95 @@ START_TEST(keys_rotate_and_a_killed_server_rejoins_with_the_new_one)
 }
 END_TEST
 
+/* ---- consensus ------------------------------------------------------------ */
+
+static bool has_three_peers(void *arg)
+{
+    (void)arg;
+    return operate_shell(0, "$I operator raft list-peers > peers 2>/dev/null && "
+                            "test $(grep -c ' true ' peers) = 3 && "
+                            "test $(awk 'NR>1{print $6}' peers | sort -u | "
+                            "wc -l) = 1 && "
+                            "test $(grep -c leader peers) = 1") == 0;
+}
+
+/* A transfer may come to nothing on a busy machine: nobody leads meanwhile. */
+static bool hands_on(void *arg)
+{
+    (void)arg;
+    return operate_shell(0, "$I operator raft transfer-leader -id=$(cat id) "
+                            "2>/dev/null | grep -qx Success") == 0;
+}
+
+static bool leads_now(void *arg)
+{
+    (void)arg;
+    return operate_shell(0, "$I operator raft list-peers 2>/dev/null | "
+                            "grep \"$(cat id)\" | grep -q leader") == 0;
+}
+
+START_TEST(consensus_is_shown_and_handed_on)
+{
+    operate_until(has_three_peers, NULL, "three voters, level, and a leader");
+    ck_assert_int_eq(
+        operate_shell(0, "awk '/follower/{print $2}' peers | head -1 > id"), 0);
+    operate_until(hands_on, NULL, "a leader that hands on");
+    operate_until(leads_now, NULL, "the one that it was handed to");
+    /* Whom nobody knows. */
+    ck_assert_int_eq(
+        operate_shell(1, "$I operator raft remove-peer -id=nobody 2>&1 | "
+                         "grep -q 'no such server'"),
+        0);
+    ck_assert_int_eq(operate_shell(1, "$I operator raft remove-peer 2>&1 | "
+                                      "grep -q 'needed'"),
+                     0);
+}
+END_TEST
+
+static bool leads_alone(void *arg)
+{
+    (void)arg;
+    return operate_shell(0, "$I operator raft list-peers > q 2>/dev/null && "
+                            "test $(grep -c ' true ' q) = 1 && "
+                            "grep -q leader q") == 0;
+}
+
+/* The last test: two of three servers are gone for good. */
+START_TEST(a_lost_majority_is_recovered_by_a_list)
+{
+    size_t i;
+
+    ck_assert(operate_do(0, "PUT", "/v1/catalog/register",
+                         "{\"Node\":\"kept\",\"Address\":\"10.9.9.9\"}"));
+    for (i = 1; i < OPERATE_SERVERS; i++)
+        operate_kill(i);
+    ck_assert_int_eq(operate_shell(0, "$I operator raft list-peers -stale "
+                                      "-format=json > peers.all"),
+                     0);
+    ck_assert_int_eq(
+        operate_shell(0, "python3 -c 'import json; print(json.dumps([{"
+                         "\"id\": s[\"ID\"], \"address\": s[\"Address\"]} "
+                         "for s in json.load(open(\"peers.all\"))"
+                         "[\"Servers\"] if s[\"Node\"] == \"n0\"]))' "
+                         "> list && grep -q id list || "
+                         "cat peers.all >&2"),
+        0);
+    ck_assert_int_eq(operate_shell(0, "$I operator raft recover -data-dir=0 "
+                                      "-peers=list 2>&1 | grep -q 'in use'"),
+                     0);
+    operate_kill(0);
+    ck_assert_int_eq(
+        operate_shell(0, "$I operator raft recover -data-dir=0 -peers=list"),
+        0);
+    operate_start_alone(0);
+    operate_until(leads_alone, NULL, "a leader of the servers left");
+    ck_assert_int_eq(operate_shell(0, "test -f 0/raft/peers.json.used && "
+                                      "test ! -f 0/raft/peers.json"),
+                     0);
+    ck_assert(operate_do(0, "GET", "/v1/catalog/node/kept", NULL));
+}
+END_TEST
+
 Suite *operate_suite(void)
 {
     Suite *suite = suite_create("operate");
@@ -234,8 +323,10 @@ Suite *operate_suite(void)
     tcase_add_test(tcase, a_query_goes_to_those_who_were_meant);
     tcase_add_test(tcase, round_trips_are_estimated_in_both_pools);
     tcase_add_test(tcase, the_log_is_watched_and_let_go);
+    tcase_add_test(tcase, consensus_is_shown_and_handed_on);
     tcase_add_test(tcase,
                    keys_rotate_and_a_killed_server_rejoins_with_the_new_one);
+    tcase_add_test(tcase, a_lost_majority_is_recovered_by_a_list);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -6,6 +6,7 @@ Suite *linear_suite(void);
 Suite *log_suite(void);
 Suite *node_suite(void);
 Suite *processes_suite(void);
+Suite *recover_suite(void);
 Suite *repair_suite(void);
 Suite *storage_faults_suite(void);
 Suite *storage_sqlite_suite(void);
@@ -19,6 +20,7 @@ int main(void)
         log_suite,
         node_suite,
         processes_suite,
+        recover_suite,
         repair_suite,
         storage_faults_suite,
         storage_sqlite_suite,
