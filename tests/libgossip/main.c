@@ -11,6 +11,7 @@ Suite *restore_suite(void);
 Suite *net_suite(void);
 Suite *pool_suite(void);
 Suite *vectors_suite(void);
+Suite *calm_suite(void);
 Suite *serf_messages_suite(void);
 Suite *serf_tables_suite(void);
 Suite *serf_regex_suite(void);
@@ -35,6 +36,7 @@ static Suite *(*const suites[])(void) = {
     restore_suite,
     net_suite,
     pool_suite,
+    calm_suite,
     serf_messages_suite,
     serf_tables_suite,
     serf_regex_suite,

@@ -259,6 +259,53 @@ START_TEST(suspects_are_told_with_the_ping)
 }
 END_TEST
 
+/* Whom we accused hears it once more before the end; whom others accused does
+ * not hear it from us. */
+START_TEST(the_accused_is_told_once_more)
+{
+    struct lone *lone = lone_new();
+    size_t i, told_n1 = 0, told_n2 = 0;
+
+    lone->config.params.probe_interval_ms = 1000;
+    lone_start(lone);
+    ml_probe_stop(lone->ml); /* its pings say it too */
+    lone_alive(lone, "n1", 1, 1);
+    lone_alive(lone, "n2", 2, 1);
+    lone_claim(lone, ML_SUSPECT, "n1", 1, "self");
+    lone_claim(lone, ML_SUSPECT, "n2", 1, "n1");
+    lone_forget(lone);
+    base_sim_run_for_ms(lone->sim, 600000);
+    for (i = 0; i < lone->sent_count; i++)
+        if (lone->sent[i].type == ML_SUSPECT) {
+            told_n1 += strcmp(lone->sent[i].to, "n1") == 0;
+            told_n2 += strcmp(lone->sent[i].to, "n2") == 0;
+        }
+    ck_assert_uint_eq(told_n1, 1);
+    ck_assert_uint_eq(told_n2, 0);
+    lone_free(lone);
+}
+END_TEST
+
+/* A node in bad health buries nobody but for itself. */
+START_TEST(bad_health_keeps_deaths_to_itself)
+{
+    struct lone *lone = lone_new();
+
+    lone->config.params.probe_interval_ms = 1000;
+    lone->config.params.gossip_interval_ms = 100;
+    lone_start(lone);
+    ml_probe_stop(lone->ml);
+    lone->ml->score = _i == 0 ? 4 : 3;
+    lone_alive(lone, "n1", 1, 1);
+    lone_alive(lone, "n2", 2, 1);
+    lone_claim(lone, ML_SUSPECT, "n1", 1, "n2");
+    base_sim_run_for_ms(lone->sim, 60000);
+    ck_assert_int_eq(lone_state(lone, "n1"), GOSSIP_DEAD);
+    ck_assert_uint_eq(lone_sent_count(lone, ML_DEAD) > 0, _i == 1);
+    lone_free(lone);
+}
+END_TEST
+
 START_TEST(left_and_dead_are_not_probed)
 {
     struct lone *lone = prober(3);
@@ -475,6 +522,8 @@ Suite *probe_suite(void)
                    after_a_failed_send_the_others_are_asked_at_once);
     tcase_add_test(tcase, news_waits_for_a_way_out);
     tcase_add_test(tcase, suspects_are_told_with_the_ping);
+    tcase_add_test(tcase, the_accused_is_told_once_more);
+    tcase_add_loop_test(tcase, bad_health_keeps_deaths_to_itself, 0, 2);
     tcase_add_test(tcase, left_and_dead_are_not_probed);
     tcase_add_loop_test(tcase, indirect_pings_are_passed_on, 0, 2);
     tcase_add_loop_test(tcase, silence_is_nacked_where_wanted, 0, 2);

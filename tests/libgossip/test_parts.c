@@ -687,6 +687,40 @@ START_TEST(accusers_shorten_a_suspicion)
 }
 END_TEST
 
+static void on_last_call(void *arg, void *subject)
+{
+    (void)subject;
+    *(unsigned *)arg += 100;
+}
+
+/* A quarter of the shortest time is left for an answer, also where a late
+ * accuser makes that longer. */
+START_TEST(the_last_call_leaves_time_for_an_answer)
+{
+    struct table table;
+    struct ml_suspicion *suspicion;
+    unsigned fired = 0;
+
+    table_init(&table);
+    suspicion = ml_suspicion_new(table.env, 1, UINT64_C(2000000000),
+                                 UINT64_C(9000000000), mp_str_of("a"), on_fire,
+                                 &fired, NULL);
+    ml_suspicion_on_last_call(suspicion, on_last_call);
+    base_sim_run_for_ms(table.sim, _i == 0 ? 8499 : 5000);
+    ck_assert_uint_eq(fired, 0);
+    if (_i == 1)
+        ck_assert(ml_suspicion_confirm(suspicion, mp_str_of("b")));
+    base_sim_run_for_ms(table.sim, 2);
+    ck_assert_uint_eq(fired, 100);
+    base_sim_run_for_ms(table.sim, 497);
+    ck_assert_uint_eq(fired, 100);
+    base_sim_run_for_ms(table.sim, 4);
+    ck_assert_uint_eq(fired, 101);
+    ml_suspicion_free(suspicion);
+    table_close(&table);
+}
+END_TEST
+
 START_TEST(a_late_accuser_ends_it_at_once)
 {
     struct table table;
@@ -775,6 +809,7 @@ Suite *parts_suite(void)
     tcase_add_test(tcase, members_are_small);
     tcase_add_test(tcase, random_choice_is_fair_and_complete);
     tcase_add_loop_test(tcase, accusers_shorten_a_suspicion, 0, 4);
+    tcase_add_loop_test(tcase, the_last_call_leaves_time_for_an_answer, 0, 2);
     tcase_add_test(tcase, a_late_accuser_ends_it_at_once);
     tcase_add_test(tcase, the_inbox_is_last_in_first_out);
     tcase_add_test(tcase, errors_have_words);

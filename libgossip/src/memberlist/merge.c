@@ -44,7 +44,8 @@ static void refute(struct gossip_memberlist *ml, uint32_t accused)
 }
 
 /* A node that came back with a low incarnation cannot know that it has to
- * refute: repeat the accusation (gossip.md 9.11). */
+ * refute: repeat the accusation (gossip.md 9.11). As a suspicion, whatever we
+ * hold: it makes the node speak up just as well, and buries it for nobody. */
 static void repeat_accusation(struct gossip_memberlist *ml,
                               const struct ml_member *member)
 {
@@ -54,9 +55,8 @@ static void repeat_accusation(struct gossip_memberlist *ml,
         now_ns - member->change_ns < ml_ms(ml->params.probe_interval_ms) ||
         !base_log_limit_pass(&ml->requeue_limit, now_ns))
         return;
-    ml_tell_claim(ml, member,
-                    member->state == GOSSIP_DEAD ? ML_DEAD : ML_SUSPECT,
-                    member->incarnation, mp_str_of(ml->name), NULL, NULL);
+    ml_tell_claim(ml, member, ML_SUSPECT, member->incarnation,
+                  mp_str_of(ml->name), NULL, NULL);
 }
 
 static bool is_vetoed(struct gossip_memberlist *ml,
@@ -205,17 +205,52 @@ void ml_rule_alive(struct gossip_memberlist *ml, struct ml_record *record,
     accept_alive(ml, member, record, incarnation);
 }
 
+/* The end of a node, as we see it from now on. */
+static void bury(struct gossip_memberlist *ml, struct ml_member *member,
+                 enum gossip_state state)
+{
+    struct gossip_node view;
+
+    ml_member_forget_suspicion(member);
+    ml_members_set_state(&ml->members, member, state,
+                         base_env_now_ns(ml->env));
+    if (ml->delegate == NULL || ml->delegate->on_leave == NULL)
+        return;
+    ml_view_member(member, &view);
+    ml->delegate->on_leave(ml->delegate_ctx, &view);
+}
+
+/* A node in bad health most likely misses the answers itself, and its word
+ * would bury members that are well: a dead message is believed at once. It
+ * keeps such deaths to itself. The suspicion was told before, so those who
+ * share it come to their own end of it. */
+static bool is_in_bad_health(const struct gossip_memberlist *ml)
+{
+    return ml->score > 0 &&
+           2 * ml->score >= ml->params.awareness_max_multiplier;
+}
+
 static void on_suspicion_over(void *arg, void *subject)
 {
     struct gossip_memberlist *ml = arg;
     struct ml_member *member = subject;
-    struct ml_record *record = ml_record_ref(member->record);
 
     base_log(&ml->log, BASE_LOG_INFO, "suspect did not refute in time",
-             kv_str("node", ml_record_name(record)));
-    ml_rule_dead(ml, member->incarnation, ml_record_name_bytes(record),
-                 mp_str_of(ml->name));
-    ml_record_unref(record);
+             kv_str("node", ml_record_name(member->record)));
+    if (!is_in_bad_health(ml))
+        ml_tell_claim(ml, member, ML_DEAD, member->incarnation,
+                      mp_str_of(ml->name), NULL, NULL);
+    bury(ml, member, GOSSIP_DEAD);
+}
+
+/* We accused it, and it may never have heard: our words were lost while
+ * something was wrong with us. Once more, to itself. Those who only heard of
+ * the suspicion need not: a node that is slow gets no flood of pings. */
+static void on_last_call(void *arg, void *subject)
+{
+    struct gossip_memberlist *ml = arg;
+
+    (void)ml_ping_suspect(ml, subject, ml_next_seq_no(ml));
 }
 
 static void start_suspicion(struct gossip_memberlist *ml,
@@ -234,6 +269,8 @@ static void start_suspicion(struct gossip_memberlist *ml,
         max_ns = min_ns;
     member->suspicion = ml_suspicion_new(ml->env, k, min_ns, max_ns, from,
                                          on_suspicion_over, ml, member);
+    if (mp_is(from, ml->name))
+        ml_suspicion_on_last_call(member->suspicion, on_last_call);
 }
 
 void ml_rule_suspect(struct gossip_memberlist *ml, uint32_t incarnation,
@@ -275,7 +312,6 @@ void ml_rule_dead(struct gossip_memberlist *ml, uint32_t incarnation,
     struct ml_member *member = ml_members_find(&ml->members, node);
     bool left = node.len == from.len &&
                 memcmp(node.data, from.data, node.len) == 0;
-    struct gossip_node view;
 
     if (member == NULL || incarnation < member->incarnation)
         return;
@@ -292,14 +328,7 @@ void ml_rule_dead(struct gossip_memberlist *ml, uint32_t incarnation,
     if (member->state == GOSSIP_DEAD || member->state == GOSSIP_LEFT)
         return;
     ml_tell_claim(ml, member, ML_DEAD, incarnation, from, NULL, NULL);
-    ml_member_forget_suspicion(member);
-    ml_members_set_state(&ml->members, member,
-                         left ? GOSSIP_LEFT : GOSSIP_DEAD,
-                         base_env_now_ns(ml->env));
-    if (ml->delegate == NULL || ml->delegate->on_leave == NULL)
-        return;
-    ml_view_member(member, &view);
-    ml->delegate->on_leave(ml->delegate_ctx, &view);
+    bury(ml, member, left ? GOSSIP_LEFT : GOSSIP_DEAD);
 }
 
 bool ml_is_news(const struct gossip_memberlist *ml,

@@ -247,6 +247,10 @@ void ml_probe_stop(struct gossip_memberlist *ml);
 bool ml_probe_on_ack(struct gossip_memberlist *ml, const struct ml_ack *ack);
 void ml_probe_on_nack(struct gossip_memberlist *ml, uint32_t seq_no);
 void ml_probe_on_stream(struct gossip_memberlist *ml, int status);
+/** A ping with the accusation, so that a suspect can refute at once; nothing
+ * else rides along. */
+int ml_ping_suspect(struct gossip_memberlist *ml,
+                    const struct ml_member *member, uint32_t seq_no);
 
 /* gossip.c: the gossip loop and the inbox worker. */
 void ml_gossip_start(struct gossip_memberlist *ml);

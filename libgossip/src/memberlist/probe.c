@@ -147,31 +147,38 @@ static void go_indirect(struct gossip_memberlist *ml)
             ml_stream_ping(ml, probe->target, probe->seq_no, left_ns);
 }
 
-/* A suspect gets the accusation with the ping, so that it can refute at once;
- * nothing else rides along then. */
-static int send_ping(struct gossip_memberlist *ml, struct ml_member *member)
+int ml_ping_suspect(struct gossip_memberlist *ml,
+                    const struct ml_member *member, uint32_t seq_no)
 {
     struct ml_ping ping =
-        ml_ping_to(ml, ml->probe.seq_no, ml_record_name_bytes(member->record));
+        ml_ping_to(ml, seq_no, ml_record_name_bytes(member->record));
     struct gossip_peer peer = ml_peer_of(member->record);
     struct ml_parts parts = {BASE_BUF_INIT, BASE_BUF_INIT, 0};
     struct base_buf one = BASE_BUF_INIT;
-    struct ml_claim claim;
+    struct ml_claim claim = {member->incarnation, ping.node,
+                             mp_str_of(ml->name)};
     int rv;
 
-    if (member->state != GOSSIP_SUSPECT)
-        return ml_send_message(ml, &peer, member->record, ML_PING, &ping);
     ml_put(&one, ML_PING, &ping);
     ml_parts_add(&parts, base_buf_data(&one), base_buf_len(&one));
     base_buf_reset(&one);
-    claim = (struct ml_claim){member->incarnation, ping.node,
-                              mp_str_of(ml->name)};
     ml_put(&one, ML_SUSPECT, &claim);
     ml_parts_add(&parts, base_buf_data(&one), base_buf_len(&one));
     rv = ml_send_parts(ml, &peer, member->record, &parts);
     ml_parts_close(&parts);
     base_buf_close(&one);
     return rv;
+}
+
+static int send_ping(struct gossip_memberlist *ml, struct ml_member *member)
+{
+    struct ml_ping ping =
+        ml_ping_to(ml, ml->probe.seq_no, ml_record_name_bytes(member->record));
+    struct gossip_peer peer = ml_peer_of(member->record);
+
+    if (member->state == GOSSIP_SUSPECT)
+        return ml_ping_suspect(ml, member, ml->probe.seq_no);
+    return ml_send_message(ml, &peer, member->record, ML_PING, &ping);
 }
 
 static void begin(struct gossip_memberlist *ml, struct ml_member *member)

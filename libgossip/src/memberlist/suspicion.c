@@ -3,6 +3,10 @@
 
 #include "memberlist/formulas.h"
 
+/* Of the shortest suspicion, which grows with log n as gossip does: in 1 s and
+ * more a refutation is round the pool. */
+#define LEAD_PART 4
+
 struct accuser {
     uint8_t *name;
     size_t len;
@@ -11,6 +15,8 @@ struct accuser {
 struct ml_suspicion {
     struct base_timer timer;
     void (*fire)(void *arg, void *subject);
+    void (*last_call)(void *arg, void *subject); /* NULL: none */
+    bool called;
     void *arg;
     void *subject;
     uint64_t start_ns;
@@ -28,11 +34,39 @@ static void add_accuser(struct ml_suspicion *suspicion, uint32_t at,
     suspicion->accusers[at].len = from.len;
 }
 
+/* Until the end that the accusers so far make it, or to the last call. */
+static void start_timer(struct ml_suspicion *suspicion)
+{
+    uint64_t total_ns =
+        ml_suspicion_total_ns(suspicion->confirmations, suspicion->k,
+                              suspicion->min_ns, suspicion->max_ns);
+    uint64_t elapsed_ns =
+        base_env_now_ns(suspicion->timer.env) - suspicion->start_ns;
+
+    if (suspicion->last_call != NULL)
+        total_ns -= suspicion->min_ns / LEAD_PART;
+    base_timer_start_ns(&suspicion->timer,
+                        total_ns > elapsed_ns ? total_ns - elapsed_ns : 0);
+}
+
 static void on_time(void *arg)
 {
     struct ml_suspicion *suspicion = arg;
 
-    suspicion->fire(suspicion->arg, suspicion->subject); /* may free it */
+    if (suspicion->last_call == NULL || suspicion->called) {
+        suspicion->fire(suspicion->arg, suspicion->subject); /* may free it */
+        return;
+    }
+    suspicion->called = true;
+    base_timer_start_ns(&suspicion->timer, suspicion->min_ns / LEAD_PART);
+    suspicion->last_call(suspicion->arg, suspicion->subject);
+}
+
+void ml_suspicion_on_last_call(struct ml_suspicion *suspicion,
+                               void (*last_call)(void *arg, void *subject))
+{
+    suspicion->last_call = last_call;
+    start_timer(suspicion);
 }
 
 struct ml_suspicion *ml_suspicion_new(struct base_env *env, uint32_t k,
@@ -53,8 +87,7 @@ struct ml_suspicion *ml_suspicion_new(struct base_env *env, uint32_t k,
     suspicion->start_ns = base_env_now_ns(env);
     add_accuser(suspicion, 0, from);
     base_timer_init(&suspicion->timer, env, "suspicion", on_time, suspicion);
-    base_timer_start_ns(&suspicion->timer,
-                        ml_suspicion_total_ns(0, suspicion->k, min_ns, max_ns));
+    start_timer(suspicion);
     return suspicion;
 }
 
@@ -72,7 +105,6 @@ void ml_suspicion_free(struct ml_suspicion *suspicion)
 
 bool ml_suspicion_confirm(struct ml_suspicion *suspicion, struct mp_bytes from)
 {
-    uint64_t total_ns, elapsed_ns;
     uint32_t i;
 
     if (suspicion->confirmations >= suspicion->k)
@@ -83,10 +115,7 @@ bool ml_suspicion_confirm(struct ml_suspicion *suspicion, struct mp_bytes from)
             return false;
     suspicion->confirmations++;
     add_accuser(suspicion, suspicion->confirmations, from);
-    total_ns = ml_suspicion_total_ns(suspicion->confirmations, suspicion->k,
-                                     suspicion->min_ns, suspicion->max_ns);
-    elapsed_ns = base_env_now_ns(suspicion->timer.env) - suspicion->start_ns;
-    base_timer_start_ns(&suspicion->timer,
-                        total_ns > elapsed_ns ? total_ns - elapsed_ns : 0);
+    if (!suspicion->called) /* an answer gets its time */
+        start_timer(suspicion);
     return true;
 }

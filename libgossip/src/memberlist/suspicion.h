@@ -20,6 +20,11 @@ struct ml_suspicion *ml_suspicion_new(struct base_env *env, uint32_t k,
                                       struct mp_bytes from,
                                       void (*fire)(void *arg, void *subject),
                                       void *arg, void *subject);
+/** A quarter of min_ns before it fires, never less, last_call comes, once, with
+ * arg and subject: time for one more word and its answer. Set it right after
+ * new. */
+void ml_suspicion_on_last_call(struct ml_suspicion *suspicion,
+                               void (*last_call)(void *arg, void *subject));
 void ml_suspicion_free(struct ml_suspicion *suspicion);
 /** True if that accuser was news. */
 bool ml_suspicion_confirm(struct ml_suspicion *suspicion,
