@@ -159,7 +159,7 @@ $(foreach l,$(LIBS),$(eval $(call test_library,$(l))))
 
 TOBJ_daemon := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/daemon/*.c))
 # The simulated federation that tests and simulations share.
-SIMOBJ := $(patsubst %,$(B)/obj/tests/sim/%.o,federation federation_links federation_users \
+SIMOBJ := $(patsubst %,$(B)/obj/tests/sim/%.o,federation federation_blows federation_links federation_users \
             federation_whole failures failures_gateways failures_gossip \
             failures_servers sim_gateway sim_stable)
 # Programs outside the libraries (simulations, benchmarks) see everything public.
@@ -202,7 +202,7 @@ $(B)/sim/gossip_sim: $(patsubst %,$(B)/obj/tests/sim/%.o,gossip_sim gossip_world
 	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
 
 # Seeds of each in a run of a few minutes; SIM_ARGS gives all the same others.
-SIM_SEEDS := birth:500 federation:300 failures:100 gossip:200 raft:2000
+SIM_SEEDS := birth:500 federation:1000 failures:100 gossip:200 raft:2000
 sim_args = $(if $(SEED),-seed $(SEED),$(or $(SIM_ARGS),-seeds $(lastword $(subst :, ,$(1)))))
 sim: $(SIMS) ## deterministic simulations: SEED=n replays one, SIM_ARGS='-seeds 10000'
 	@$(foreach s,$(SIM_SEEDS),$(B)/sim/$(firstword $(subst :, ,$(s)))_sim $(call sim_args,$(s)) &&) true

@@ -49,7 +49,8 @@ static void choose(struct router_choice *out, const struct member_server *from)
 }
 
 /* Reservoir sampling over the fitting members: one pass, each equally likely. */
-static bool pick(struct server *server, const char *dc, bool avoid,
+static bool pick(struct server *server, const char *dc,
+                 enum gossip_member_status status, bool avoid,
                  struct router_choice *out)
 {
     bool local = strcasecmp(dc, server->config.datacenter) == 0;
@@ -60,7 +61,7 @@ static bool pick(struct server *server, const char *dc, bool avoid,
     for (i = 0; i < count; i++) {
         struct member_server as;
 
-        if (members[i]->status != GOSSIP_MEMBER_ALIVE ||
+        if (members[i]->status != status ||
             !member_as_server(members[i], &as) || strcasecmp(as.dc, dc) != 0)
             continue;
         if (local && strcmp(as.id, server->config.node_id) == 0)
@@ -73,10 +74,23 @@ static bool pick(struct server *server, const char *dc, bool avoid,
     return seen > 0;
 }
 
+bool router_alive(struct server *server, const char *dc,
+                  struct router_choice *out)
+{
+    return pick(server, dc, GOSSIP_MEMBER_ALIVE, true, out) ||
+           pick(server, dc, GOSSIP_MEMBER_ALIVE, false, out);
+}
+
+/* While the others lack our gateways, what they send us does not arrive, and
+ * gossip takes them all for dead. Yet calls to them would pass, and the Apply
+ * that brings our gateways to them is such a call. */
 bool router_pick(struct server *server, const char *dc,
                  struct router_choice *out)
 {
-    return pick(server, dc, true, out) || pick(server, dc, false, out);
+    return router_alive(server, dc, out) ||
+           (strcasecmp(dc, server->config.datacenter) != 0 &&
+            (pick(server, dc, GOSSIP_MEMBER_FAILED, true, out) ||
+             pick(server, dc, GOSSIP_MEMBER_FAILED, false, out)));
 }
 
 bool router_knows(const struct server *server, const char *dc)

@@ -35,7 +35,7 @@ static bool has_alive(struct server *server, const char *dc)
 {
     struct router_choice choice;
 
-    return router_pick(server, dc, &choice);
+    return router_alive(server, dc, &choice);
 }
 
 /* Datacenters that should be there, and of which we see nobody. */

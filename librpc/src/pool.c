@@ -109,6 +109,24 @@ static void fail_waiting(struct pool_host *host, int status)
         pool_call_end_soon(call, status, rpc_strerror(status));
 }
 
+static unsigned staying(const struct pool_host *host)
+{
+    const struct pool_conn *conn;
+    unsigned count = 0;
+
+    TAILQ_FOREACH(conn, &host->conns, link)
+        count += !conn->leaving;
+    return count;
+}
+
+/* Where there are other connections the calls go on waiting for those; one that
+ * leaves takes none. */
+static void cannot_dial(struct pool_host *host, int status)
+{
+    if (staying(host) == 0)
+        fail_waiting(host, status);
+}
+
 static void on_dialled(void *arg, int status, struct base_stream *stream,
                        const struct rpc_peer *peer)
 {
@@ -117,9 +135,7 @@ static void on_dialled(void *arg, int status, struct base_stream *stream,
     (void)peer;
     host->dial = NULL;
     if (status != 0) {
-        /* Where there are other connections the calls go on waiting. */
-        if (host->conn_count == 0)
-            fail_waiting(host, status);
+        cannot_dial(host, status);
         return;
     }
     pool_conn_new(host, stream);
@@ -130,12 +146,7 @@ static void on_dialled(void *arg, int status, struct base_stream *stream,
  * those that can be asked. */
 static bool has_place(const struct pool_host *host)
 {
-    const struct pool_conn *conn;
-    unsigned staying = 0;
-
-    TAILQ_FOREACH(conn, &host->conns, link)
-        staying += !conn->leaving;
-    return staying < CONNS_MAX &&
+    return staying(host) < CONNS_MAX &&
            host->conn_count < CONNS_MAX + CONNS_LEAVING_MAX;
 }
 
@@ -151,8 +162,7 @@ static void dial(struct pool_host *host)
                          &host->dial);
     if (rv < 0) {
         host->dial = NULL;
-        if (host->conn_count == 0)
-            fail_waiting(host, rv);
+        cannot_dial(host, rv);
     }
 }
 

@@ -10,7 +10,7 @@
 
 /* Gossip that met no way yet is made good by the next exchange of full state, at
  * most a minute later. */
-#define FORM_MS 130000u
+#define FORM_MS 60000u
 #define LIFE_MS 60000u /* after that */
 
 /* Users of every datacenter read from every other one. */

@@ -649,6 +649,29 @@ START_TEST(calls_go_a_new_way_while_old_ones_end_on_theirs)
 }
 END_TEST
 
+/* A connection that leaves takes no new call: nothing is left to wait for. */
+START_TEST(calls_fail_when_the_new_way_is_none)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
+    struct asked *held = bed_ask(bed, "Test.Hold", "h", 1, 60000);
+    struct asked *asked;
+
+    bed_await_held(bed, 1);
+    rpc_pool_renew(bed->pool, is_way, bed);
+    rpc_listener_free(bed->listener);
+    bed->listener = NULL;
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 60000);
+    ck_assert_int_lt(bed_await(bed, asked), 0);
+    ck_assert_int_ne(asked->status, RPC_EDEADLINE);
+    ck_assert(!held->done);
+    asked_free(asked);
+    rpc_call_reply(bed_take_held(bed), "late", 4);
+    ck_assert_int_eq(bed_await(bed, held), 0);
+    asked_free(held);
+    bed_free(bed);
+}
+END_TEST
+
 START_TEST(ways_that_change_often_leave_room_for_calls)
 {
     struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
@@ -964,6 +987,7 @@ Suite *calls_suite(void)
     add_both(conns, servers_behind_one_address_do_not_share_a_connection);
     add_both(conns, forgetting_a_server_drops_its_idle_connection);
     add_both(conns, calls_go_a_new_way_while_old_ones_end_on_theirs);
+    add_both(conns, calls_fail_when_the_new_way_is_none);
     add_both(conns, ways_that_change_often_leave_room_for_calls);
     add_both(conns, a_server_nobody_uses_any_more_is_forgotten_and_found_again);
     add_both(conns, calls_beyond_the_queue_are_busy);

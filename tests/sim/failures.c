@@ -9,7 +9,7 @@
 
 /* Gossip that met no way yet is made good by the next exchange of full state,
  * at most a minute later. */
-#define FORM_MS 130000u
+#define FORM_MS 60000u
 #define AFTER_MS 300000u
 /* At rest, for each server: gossip, Raft's heartbeats, timers. */
 #define HOT_PER_SECOND 1500u

@@ -337,6 +337,7 @@ void federation_free(struct federation *f)
             sim_gateway_free(f->dcs[i].gateways[--f->dcs[i].gateway_count]);
     }
     base_sim_free(f->world);
+    sim_operator_free(f);
     if (f->sink)
         base_log_sink_free(f->sink);
     for (i = 0; i < f->dc_count; i++)

@@ -120,6 +120,9 @@ void federation_put_ghost(struct federation *federation,
  * datacenter with that datacenter's present gateways, and those that operators
  * put. */
 bool federation_is_whole(void *federation);
+/** What keeps it from being whole, for people: each leader's duties and table,
+ * and who does not see whom. */
+void federation_explain(struct federation *federation, FILE *to);
 /** The server's table has an operator's record of that name. */
 bool sim_server_has(const struct sim_server *server, const char *name);
 size_t federation_size(const struct federation *federation, const char *dc);

@@ -63,6 +63,10 @@ struct federation {
     } cuts[SIM_CUTS_MAX];
     size_t cut_count;
     bool dns_held;
+
+    /* Gateways that an operator deregisters; federation_users.c. */
+    struct base_timer operator_timer;
+    struct sim_gone *gone;
 };
 
 void sim_register_host(struct federation *federation,
@@ -77,6 +81,11 @@ struct sim_gateway *sim_gateway_new(struct sim_dc *dc);
 void sim_gateway_free(struct sim_gateway *gateway);
 struct sim_dc *sim_gateway_dc(const struct sim_gateway *gateway);
 struct base_addr sim_gateway_wan(const struct sim_gateway *gateway);
+
+/* federation_users.c */
+/** What an operator does when a gateway is gone for good, until it is done. */
+void sim_deregister(struct sim_dc *dc, const char *node);
+void sim_operator_free(struct federation *federation);
 
 /* federation_links.c */
 void sim_link_of(void *federation, const struct base_sim_host *from,

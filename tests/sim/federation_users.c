@@ -1,6 +1,7 @@
 /* What users and operators ask of simulated servers, and a server that is too
  * old to know federation states. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/pb.h"
@@ -116,6 +117,113 @@ void federation_put_ghost(struct federation *f, struct sim_server *asked,
     (void)f;
     put_state(asked, name, false, NULL, NULL);
 }
+
+/* ---- gateways that are gone ----------------------------------------------- */
+
+#define ASK_AGAIN_MS 1000u
+/* A registration may still be on its way when its gateway goes: the last word
+ * comes later than that. */
+#define LAST_WORD_NS UINT64_C(12000000000)
+
+struct sim_gone {
+    struct sim_gone *next;
+    struct sim_dc *dc;
+    char node[16];
+    uint64_t since_ns;
+    bool once; /* a leader has taken it */
+    bool over; /* twice */
+};
+
+static void on_deregistered(void *arg, int status, const char *text,
+                            const void *body, size_t len)
+{
+    struct sim_gone *gone = arg;
+    uint64_t now_ns = base_sim_now_ns(gone->dc->federation->world);
+
+    (void)text;
+    (void)body;
+    (void)len;
+    gone->once |= status == 0;
+    gone->over |= status == 0 && now_ns - gone->since_ns > LAST_WORD_NS;
+}
+
+static void ask_to_deregister(struct sim_gone *gone)
+{
+    Server__Write write = SERVER__WRITE__INIT;
+    Server__Deregister record = SERVER__DEREGISTER__INIT;
+    struct rpc_request request = {.method = "Catalog.Deregister",
+                                  .timeout_ms = 30000};
+    struct base_buf body = BASE_BUF_INIT;
+    size_t i;
+
+    record.node = gone->node;
+    write.deregister = &record;
+    base_pb_pack(&write, &body);
+    request.body = base_buf_data(&body);
+    request.body_len = base_buf_len(&body);
+    for (i = 0; i < gone->dc->server_count; i++)
+        if (gone->dc->servers[i]->server) {
+            rpc_server_call_local(server_rpc(gone->dc->servers[i]->server),
+                                  &request, on_deregistered, gone, NULL);
+            break;
+        }
+    base_buf_close(&body);
+}
+
+static void on_operator(void *arg)
+{
+    struct federation *f = arg;
+    uint64_t now_ns = base_sim_now_ns(f->world);
+    struct sim_gone *gone;
+    bool more = false;
+
+    for (gone = f->gone; gone; gone = gone->next) {
+        if (gone->over)
+            continue;
+        more = true;
+        if (!gone->once || now_ns - gone->since_ns > LAST_WORD_NS)
+            ask_to_deregister(gone);
+    }
+    if (more)
+        base_timer_start_ms(&f->operator_timer, ASK_AGAIN_MS);
+}
+
+void sim_deregister(struct sim_dc *dc, const char *node)
+{
+    struct federation *f = dc->federation;
+    struct sim_gone *gone;
+
+    BASE_NEW(gone);
+    gone->dc = dc;
+    strcpy(gone->node, node);
+    gone->since_ns = base_sim_now_ns(f->world);
+    gone->next = f->gone;
+    f->gone = gone;
+    if (f->operator_timer.env == NULL) {
+        struct base_addr addr = sim_addr(0, 0, 1, 0);
+
+        base_timer_init(&f->operator_timer,
+                        base_sim_host_env(base_sim_host_new(f->world,
+                                                            "operator", &addr,
+                                                            1),
+                                          "operator"),
+                        "operator", on_operator, f);
+    }
+    ask_to_deregister(gone);
+    base_timer_start_ms(&f->operator_timer, ASK_AGAIN_MS);
+}
+
+void sim_operator_free(struct federation *f)
+{
+    while (f->gone) {
+        struct sim_gone *next = f->gone->next;
+
+        base_free(f->gone);
+        f->gone = next;
+    }
+}
+
+/* ---- servers that are too old --------------------------------------------- */
 
 static void refuse(void *arg, struct rpc_call *call)
 {

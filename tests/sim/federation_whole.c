@@ -182,3 +182,74 @@ size_t federation_size(const struct federation *f, const char *dc)
             return f->dcs[i].server_count;
     return 0;
 }
+
+/* ---- why not -------------------------------------------------------------- */
+
+static void explain_table(const struct server *server, FILE *to)
+{
+    const struct fedstate_store *store = server->fsm.store;
+    size_t i, j;
+
+    for (i = 0; i < fedstate_store_count(store); i++) {
+        const Fedstate__FederationState *state = fedstate_store_at(store, i);
+
+        fprintf(to, "    %s: index %llu, primary's %llu, gateways",
+                state->datacenter, (unsigned long long)state->modify_index,
+                (unsigned long long)state->primary_modify_index);
+        for (j = 0; j < state->n_mesh_gateways; j++)
+            fprintf(to, " %s", state->mesh_gateways[j]->node->node);
+        fprintf(to, "\n");
+    }
+}
+
+static void explain_duties(const struct server *server, FILE *to)
+{
+    struct fedstate_replicator_status replication = {0};
+    struct fedstate_antientropy_status sync = {0};
+
+    if (server->leader.replicator)
+        fedstate_replicator_status(server->leader.replicator, &replication);
+    if (server->leader.antientropy)
+        fedstate_antientropy_status(server->leader.antientropy, &sync);
+    fprintf(to,
+            "    path %s; replication index %llu, failures %u (%d); "
+            "anti-entropy in sync %d, failures %u (%d)\n",
+            fedstate_locator_path(server->locator),
+            (unsigned long long)replication.remote_index, replication.failures,
+            replication.last_error, sync.in_sync, sync.failures,
+            sync.last_error);
+}
+
+static void explain_blind(struct federation *f, const struct sim_server *server,
+                          FILE *to)
+{
+    size_t i, j;
+
+    for (i = 0; i < f->dc_count && server->server; i++)
+        for (j = 0; j < f->dcs[i].server_count; j++)
+            if (f->dcs[i].servers[j]->server &&
+                sim_server_sees(server, f->dcs[i].servers[j]) !=
+                    GOSSIP_MEMBER_ALIVE)
+                fprintf(to, "    %s.%s does not see %s.%s\n", server->node,
+                        server->dc->name, f->dcs[i].servers[j]->node,
+                        f->dcs[i].name);
+}
+
+void federation_explain(struct federation *f, FILE *to)
+{
+    size_t i, j;
+
+    for (i = 0; i < f->dc_count; i++) {
+        struct sim_dc *dc = &f->dcs[i];
+        struct sim_server *leader = federation_leader(f, dc->name);
+
+        fprintf(to, "  %s: leader %s, %zu gateways\n", dc->name,
+                leader ? leader->node : "none", dc->gateway_count);
+        if (leader) {
+            explain_duties(leader->server, to);
+            explain_table(leader->server, to);
+        }
+        for (j = 0; j < dc->server_count; j++)
+            explain_blind(f, dc->servers[j], to);
+    }
+}

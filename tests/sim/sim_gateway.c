@@ -250,40 +250,6 @@ static void try_register(void *arg)
         base_timer_start_ms(&gateway->register_timer, RETRY_MS);
 }
 
-static void on_deregistered(void *arg, int status, const char *text,
-                            const void *body, size_t len)
-{
-    (void)arg;
-    (void)status;
-    (void)text;
-    (void)body;
-    (void)len;
-}
-
-/* What an operator's deregistration does when a gateway is gone for good. */
-static void deregister(struct sim_dc *dc, const char *node)
-{
-    Server__Write write = SERVER__WRITE__INIT;
-    Server__Deregister record = SERVER__DEREGISTER__INIT;
-    struct rpc_request request = {.method = "Catalog.Deregister",
-                                  .timeout_ms = 30000};
-    struct base_buf body = BASE_BUF_INIT;
-    size_t i;
-
-    record.node = (char *)node;
-    write.deregister = &record;
-    base_pb_pack(&write, &body);
-    request.body = base_buf_data(&body);
-    request.body_len = base_buf_len(&body);
-    for (i = 0; i < dc->server_count; i++)
-        if (dc->servers[i]->server) {
-            rpc_server_call_local(server_rpc(dc->servers[i]->server), &request,
-                                  on_deregistered, NULL, NULL);
-            break;
-        }
-    base_buf_close(&body);
-}
-
 /* ---- in place of the proxy ------------------------------------------------ */
 
 #define HELD_MAX 4096
@@ -433,6 +399,6 @@ void sim_gateway_free(struct sim_gateway *gateway)
         proxy_free(gateway->proxy);
     broken_free(gateway->broken);
     rpc_sim_secure_free(gateway->secure);
-    deregister(gateway->dc, gateway->node);
+    sim_deregister(gateway->dc, gateway->node);
     base_free(gateway);
 }
