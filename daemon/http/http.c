@@ -59,6 +59,8 @@ static const struct web_route routes[] = {
      ASKED_BY_RPC},
     {WEB_GET, "/v1/coordinate/datacenters", NULL, coordinate_datacenters,
      ACL_NODE, ACL_READ},
+    {WEB_GET, "/v1/coordinate/node/", "node name", coordinate_node, ACL_NODE,
+     ACL_READ},
     {WEB_GET, "/v1/coordinate/nodes", NULL, coordinate_nodes, ACL_NODE,
      ACL_READ},
     {WEB_PUT, "/v1/event/fire/", "event name", event_fire, ACL_EVENT,

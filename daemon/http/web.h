@@ -35,6 +35,7 @@ struct web_request {
     char *token;
     struct web_params params;
     struct web_options options;
+    struct near *near; /* an answer that is being sorted */
     struct web_filter *filter; /* see web_filters(); NULL: none */
     uint64_t began_ns;
 
@@ -168,6 +169,7 @@ void catalog_show_node(struct web_request *request);
 void catalog_put(struct web_request *request);
 void catalog_remove(struct web_request *request);
 void coordinate_datacenters(struct web_request *request);
+void coordinate_node(struct web_request *request);
 void coordinate_nodes(struct web_request *request);
 void event_fire(struct web_request *request);
 void event_list(struct web_request *request);

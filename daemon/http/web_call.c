@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/pb.h"
 #include "http/internal.h"
+#include "http/near.h"
 #include "rpc/error.h"
 
 #define WAIT_DEFAULT_MS 300000u
@@ -53,6 +54,8 @@ static void on_query(void *arg, int status, const char *text, const void *body,
         return;
     }
     web_put_meta(request, reply);
+    if (near_takes(request, reply))
+        return;
     request->on_query(request, reply);
     base_pb_free(reply);
 }

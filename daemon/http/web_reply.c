@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "fedstate/error.h"
 #include "http/internal.h"
+#include "http/near.h"
 #include "rpc/error.h"
 
 #define PRETTY_INDENT 4
@@ -36,6 +37,7 @@ void web_request_drop(struct web_request *request)
         base_gauge_set(http->gauge_waiting, (int64_t)--http->waiting);
     if (request->conn)
         request->conn->request = NULL;
+    near_free(request->near);
     base_free(request->filter);
     web_params_close(&request->params);
     if (request->token)

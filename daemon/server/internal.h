@@ -30,6 +30,7 @@ struct server {
     struct rpc_server *rpc;
     struct forward *forwards; /* calls that wait for another server */
     struct reading *readings; /* reads that wait for a change */
+    struct place_asking *askings; /* questions where nodes are */
     void *read_bindings;
 
     struct fsm fsm;
@@ -71,6 +72,10 @@ const char *server_cluster_id(const struct server *server);
 
 /* read.c, write.c and operate_raft.c: the RPC methods. */
 void read_methods(struct server *server);
+/* places.c */
+void place_methods(struct server *server);
+/** The pools have gone: nobody comes back with an answer. */
+void place_close(struct server *server);
 void read_close(struct server *server);
 void write_methods(struct server *server);
 void operate_raft_methods(struct server *server);

@@ -111,6 +111,7 @@ static int make_rpc(struct server *server)
     if (rv != 0)
         return rv;
     read_methods(server);
+    place_methods(server);
     write_methods(server);
     operate_raft_methods(server);
     replicate_method(server);
@@ -440,6 +441,7 @@ void server_free(struct server *server)
     if (server->raft)
         raft_node_free(server->raft);
     read_close(server);
+    place_close(server);
     primary_link_close(&server->leader.link);
     if (server->raft_link)
         raft_link_free(server->raft_link);

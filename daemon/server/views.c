@@ -106,33 +106,6 @@ static void fill_leader(struct server *server, const Server__Query *query,
             (char *)view_address(configuration->servers[i].address);
 }
 
-struct names {
-    Server__QueryReply *reply;
-    struct view_arena *arena;
-};
-
-static void add_datacenter(void *arg, const char *dc)
-{
-    struct names *names = arg;
-    Server__QueryReply *reply = names->reply;
-    char *copy = base_strdup(dc);
-
-    keep(&names->arena->blocks, &names->arena->block_count, copy);
-    reply->datacenters = room(reply->datacenters, reply->n_datacenters);
-    reply->datacenters[reply->n_datacenters++] = copy;
-}
-
-static void fill_datacenters(struct server *server, const Server__Query *query,
-                             Server__QueryReply *reply,
-                             struct view_arena *arena)
-{
-    struct names names = {reply, arena};
-
-    (void)query;
-    router_datacenters(server, add_datacenter, &names);
-    keep(&arena->blocks, &arena->block_count, reply->datacenters);
-}
-
 /* ---- the catalog ---------------------------------------------------------- */
 
 static void fill_nodes(struct server *server, const Server__Query *query,
@@ -347,8 +320,6 @@ static void fill_gateways(struct server *server, const Server__Query *query,
 
 static const struct view views[] = {
     {"Status.Leader", ACL_PUBLIC, VIEW_NONE, false, no_index, fill_leader},
-    {"Catalog.Datacenters", ACL_PUBLIC, VIEW_NONE, false, no_index,
-     fill_datacenters},
     {"Catalog.Nodes", ACL_NODE, VIEW_CATALOG, false, catalog_index, fill_nodes},
     {"Catalog.Services", ACL_SERVICE, VIEW_CATALOG, false, catalog_index,
      fill_services},
