@@ -56,6 +56,8 @@ static uint64_t distance(const struct map *map, const char *node)
 {
     const struct gossip_coordinate *to = find(map, node);
 
+    if (to == map->from)
+        return 0; /* heights make an estimate to oneself more than that */
     return to ? gossip_coordinate_rtt_ns(map->from, to) : UINT64_MAX;
 }
 

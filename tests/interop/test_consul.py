@@ -186,6 +186,59 @@ class PythonConsul(Agents):
         self.assertTrue(catalog.deregister("printer"))
         self.assertNotIn("lpd", catalog.services()[1])
 
+    def test_filters(self):
+        """Reads by node meta and by several tags; near, for every list."""
+        client = self.clients[0]
+        for node, rack, tags in (("n1", "a", ["x", "y"]), ("n2", "b", ["x"])):
+            self.assertTrue(client.put("/v1/catalog/register", {
+                "Node": node, "Address": "10.1.1.1",
+                "NodeMeta": {"rack": rack, "os": "linux"},
+                "Service": {"Service": "racked", "Tags": tags},
+                "Check": {"Name": node, "Status": "warning",
+                          "ServiceID": "racked"}}))
+
+        def nodes(path):
+            return {one.get("Node") if isinstance(one.get("Node"), str)
+                    else one["Node"]["Node"] for one in client.get(path)}
+        for path, wanted in (
+                ("catalog/nodes?node-meta=rack:a", {"n1"}),
+                ("catalog/nodes?node-meta=os:linux", {"n1", "n2"}),
+                ("catalog/nodes?node-meta=os:linux&node-meta=rack:b", {"n2"}),
+                ("catalog/service/racked?node-meta=rack:c", set()),
+                ("catalog/service/racked?tag=x&tag=y", {"n1"}),
+                ("health/service/racked?tag=x", {"n1", "n2"}),
+                ("health/service/racked?tag=x&node-meta=rack:b", {"n2"}),
+                ("health/checks/racked?node-meta=rack:b", {"n2"}),
+                ("health/state/warning?node-meta=rack:a", {"n1"})):
+            with self.subTest(path):
+                self.assertEqual(nodes(f"/v1/{path}"), wanted)
+        self.assertEqual(set(client.get(
+            "/v1/catalog/services?node-meta=rack:a")), {"racked"})
+        self.wait_for("coordinates", lambda: len(
+            client.get("/v1/coordinate/nodes")) == 2)
+        for near in ("c1", "s1"):
+            first = client.get(f"/v1/catalog/nodes?near={near}")
+            self.assertEqual([node["Node"] for node in first][0], near)
+            self.assertEqual({node["Node"] for node in first[2:]},
+                             {"n1", "n2"})
+        states = client.get("/v1/health/state/any?near=_agent")
+        self.assertEqual(states[0]["Node"], "c1")
+        for node in ("n1", "n2"):
+            client.put("/v1/catalog/deregister", {"Node": node})
+
+    def test_browsers(self):
+        """A write by GET is a program's: not with a browser's headers."""
+        self.consul.agent.service.register("safe")
+        for header in ("Origin", "Referer", "Sec-Fetch-Site"):
+            done = subprocess.run(
+                ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}",
+                 "-H", f"{header}: http://evil.example/",
+                 f"http://{self.host}:8500/v1/agent/service/deregister/safe"],
+                capture_output=True, text=True)
+            self.assertEqual(done.stdout, "405")
+        self.assertIn("safe", self.consul.agent.services())
+        self.assertTrue(self.consul.agent.service.deregister("safe"))
+
     def test_unknown_datacenter(self):
         """An unknown datacenter is an error, and at once."""
         began = time.monotonic()
