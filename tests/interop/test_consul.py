@@ -214,13 +214,11 @@ class PythonConsul(Agents):
                 self.assertEqual(nodes(f"/v1/{path}"), wanted)
         self.assertEqual(set(client.get(
             "/v1/catalog/services?node-meta=rack:a")), {"racked"})
-        self.wait_for("coordinates", lambda: len(
-            client.get("/v1/coordinate/nodes")) == 2)
-        for near in ("c1", "s1"):
-            first = client.get(f"/v1/catalog/nodes?near={near}")
-            self.assertEqual([node["Node"] for node in first][0], near)
-            self.assertEqual({node["Node"] for node in first[2:]},
-                             {"n1", "n2"})
+        for near, other in (("c1", "s1"), ("s1", "c1")):
+            self.wait_for(f"{other} to be second from {near}", lambda: [
+                node["Node"] for node in client.get(
+                    f"/v1/catalog/nodes?near={near}")] == [
+                        near, other, "n1", "n2"])
         states = client.get("/v1/health/state/any?near=_agent")
         self.assertEqual(states[0]["Node"], "c1")
         for node in ("n1", "n2"):
