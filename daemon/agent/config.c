@@ -20,6 +20,7 @@ void config_init(struct config *config)
         .encrypt_verify_incoming = true,
         .encrypt_verify_outgoing = true,
         .log_level = BASE_LOG_INFO,
+        .unix_socket_mode = 0600,
         .raft_multiplier = 1,
         .check_update_interval_ms = 300 * 1000,
         .rpc_handshake_timeout_ms = 5 * 1000,

@@ -116,8 +116,8 @@ struct config {
     struct base_addr client_addr;        /* 127.0.0.1, for the HTTP API */
     struct config_ports ports;
     struct config_addresses addresses;
-    char *unix_sockets_mode; /* octal; NULL: 0600 */
-    uint32_t unix_socket_mode; /* completed: the same as a number */
+    char *unix_sockets_mode;   /* octal; NULL when not set */
+    uint32_t unix_socket_mode; /* completed: the same as a number; 0600 */
 
     char *encrypt; /* the gossip key, base64, of both pools; NULL: none */
     bool encrypt_verify_incoming; /* true: refuse plain gossip with a key */

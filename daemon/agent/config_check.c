@@ -296,7 +296,7 @@ static bool is_mode(const char *text)
 {
     size_t len = strspn(text, "01234567");
 
-    return text[len] == '\0' && len >= 3 && len <= 4 && (len == 3 || *text == '0');
+    return text[len] == '\0' && (len == 3 || (len == 4 && *text == '0'));
 }
 
 static int check_http(const struct config *config, char **why)
@@ -315,7 +315,7 @@ static int check_http(const struct config *config, char **why)
     if (at->https && base_addr_parse_ip(&ip, at->https) != 0)
         return refuse(config, why, "addresses.https",
                       "\"%.80s\" is not an IP address", at->https);
-    if (!is_mode(config->unix_sockets_mode))
+    if (config->unix_sockets_mode && !is_mode(config->unix_sockets_mode))
         return refuse(config, why, "unix_sockets.mode",
                       "\"%.20s\" is no mode: wanted octal digits like 0660",
                       config->unix_sockets_mode);

@@ -142,10 +142,9 @@ int config_complete(struct config *config, char **why)
         config->verify_outgoing = true;
     if (!config_is_set(config, "verify_incoming_https"))
         config->verify_incoming_https = config->verify_incoming;
-    if (config->unix_sockets_mode == NULL)
-        config->unix_sockets_mode = base_strdup("0600");
-    config->unix_socket_mode =
-        (uint32_t)strtoul(config->unix_sockets_mode, NULL, 8);
+    if (config->unix_sockets_mode)
+        config->unix_socket_mode =
+            (uint32_t)strtoul(config->unix_sockets_mode, NULL, 8);
     /* As in Consul: a server that stops comes back, a client goes. */
     if (!config_is_set(config, "leave_on_terminate"))
         config->leave_on_terminate = !config->server;
