@@ -18,7 +18,8 @@
 #define DIAL_TIMEOUT_MS 3000u
 #define REBALANCE_MS 120000u
 #define PING_TIMEOUT_MS 3000u
-#define RPC_VERSION "1" /* what we speak, as in the tags of servers */
+#define TEXT(number) TEXT_OF(number)
+#define TEXT_OF(number) #number
 
 struct client {
     struct client_config config; /* its strings are ours */
@@ -195,8 +196,8 @@ static int make_lan(struct client *client)
     const struct client_config *config = &client->config;
     struct gossip_tag tags[] = {
         {"role", MEMBER_ROLE_CLIENT}, {"dc", config->datacenter},
-        {"id", config->node_id},      {"vsn", RPC_VERSION},
-        {"vsn_min", RPC_VERSION},     {"vsn_max", RPC_VERSION},
+        {"id", config->node_id},      {"vsn", TEXT(MEMBER_VERSION)},
+        {"vsn_min", TEXT(MEMBER_VERSION_MIN)},     {"vsn_max", TEXT(MEMBER_VERSION_MAX)},
         {"build", config->build},
     };
     struct pool_config pool = {

@@ -23,6 +23,12 @@ const char *member_tag(const struct member *member, const char *key);
 
 #define MEMBER_ROLE "isthmus"
 #define MEMBER_ROLE_CLIENT "isthmus-client"
+/** The version of our calls that we ask to speak, and those that we understand,
+ * in the tags vsn, vsn_min and vsn_max; the rule is in docs/protocol.md. */
+#define MEMBER_VERSION 1
+#define MEMBER_VERSION_MIN 1
+#define MEMBER_VERSION_MAX 1
+#define MEMBER_RAFT_VERSION 1 /* likewise of Raft's messages: tag raft_vsn */
 #define MEMBER_EXPECT_MAX 15
 
 /** What the tags of one of our servers say. Strings are the member's. */

@@ -1,22 +1,50 @@
 /* The rules, each with the sentence that the log gives for it. */
 #include "server/merge.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "server/member.h"
 
-static const char *lan_refusal(const struct merge_rules *rules,
-                               const char *role, const char *dc, const char *id,
-                               const char *name)
+/* A tag's number; what is absent or no number is of no version at all, and
+ * anything may be tried with it. */
+static unsigned long version_of(const struct gossip_member *member,
+                                const char *key, unsigned long otherwise)
 {
+    const char *text = gossip_member_tag(member, key);
+    char *end;
+    unsigned long number;
+
+    if (text == NULL || *text < '0' || *text > '9')
+        return otherwise;
+    number = strtoul(text, &end, 10);
+    return *end == '\0' ? number : otherwise;
+}
+
+/* Whether there is a version of our calls that both understand. */
+static bool shares_version(const struct gossip_member *member)
+{
+    return version_of(member, "vsn_min", 0) <= MEMBER_VERSION_MAX &&
+           version_of(member, "vsn_max", ULONG_MAX) >= MEMBER_VERSION_MIN;
+}
+
+static const char *lan_refusal(const struct merge_rules *rules,
+                               const struct gossip_member *member,
+                               const char *role, const char *dc)
+{
+    const char *id = gossip_member_tag(member, "id");
+
     if (role == NULL || (strcmp(role, MEMBER_ROLE) != 0 &&
                          strcmp(role, MEMBER_ROLE_CLIENT) != 0))
         return NULL; /* a plain serf agent is welcome; it never counts */
     if (dc == NULL || strcasecmp(dc, rules->datacenter) != 0)
         return "member of another datacenter in the LAN pool";
+    if (!shares_version(member))
+        return "member that speaks no version of the calls that we do";
     if (id != NULL && strcmp(id, rules->own_id) == 0 &&
-        strcmp(name, rules->own_name) != 0)
+        strcmp(member->name, rules->own_name) != 0)
         return "member with our own node id: two agents share a data folder";
     return NULL;
 }
@@ -56,8 +84,7 @@ int merge_check(struct merge_rules *rules, const struct gossip_member *member)
     if (rules->wan)
         why = wan_refusal(rules, role, dc, member->name);
     else
-        why = lan_refusal(rules, role, dc, gossip_member_tag(member, "id"),
-                          member->name);
+        why = lan_refusal(rules, member, role, dc);
     if (why == NULL)
         return 0;
     base_counter_add(base_metrics_counter(rules->env->metrics,

@@ -3,10 +3,6 @@
 #include <assert.h>
 #include <stdio.h>
 
-/* Versions of our RPC and Raft protocols: what we speak and understand. */
-#define RPC_VERSION "1"
-#define RAFT_VERSION "1"
-
 static void add(struct server_tags *tags, const char *key, const char *value)
 {
     assert(tags->count < SERVER_TAGS_MAX);
@@ -28,10 +24,10 @@ void server_tags_fill(struct server_tags *tags,
     add(tags, "dc", config->datacenter);
     add(tags, "id", config->node_id);
     add_number(tags, "port", 0, config->server_port);
-    add(tags, "vsn", RPC_VERSION);
-    add(tags, "vsn_min", RPC_VERSION);
-    add(tags, "vsn_max", RPC_VERSION);
-    add(tags, "raft_vsn", RAFT_VERSION);
+    add_number(tags, "vsn", 3, MEMBER_VERSION);
+    add_number(tags, "vsn_min", 4, MEMBER_VERSION_MIN);
+    add_number(tags, "vsn_max", 5, MEMBER_VERSION_MAX);
+    add_number(tags, "raft_vsn", 6, MEMBER_RAFT_VERSION);
     add(tags, "build", config->build);
     add(tags, "fs", "1");
     if (config->main.secure.ops)

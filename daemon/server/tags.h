@@ -9,7 +9,7 @@
 struct server_tags {
     struct gossip_tag tags[SERVER_TAGS_MAX];
     size_t count;
-    char numbers[4][12];
+    char numbers[7][12];
 };
 
 /** Values point into tags and config. */

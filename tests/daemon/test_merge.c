@@ -60,6 +60,33 @@ START_TEST(the_lan_is_one_datacenter)
 }
 END_TEST
 
+static const struct {
+    const char *min, *max;
+    bool welcome;
+} versions[] = {
+    {"1", "1", true},    {"1", "9", true},    {"0", "1", true},
+    {"2", "3", false},   {"0", "0", false},   {NULL, NULL, true},
+    {"", "x", true},     {"99999999999999999999", NULL, false},
+};
+
+/* docs/protocol.md, "Versions": members of one pool share a version. */
+START_TEST(members_share_a_version)
+{
+    struct gossip_tag tags[4] = {{"role", "isthmus"}, {"dc", "dc1"}};
+    struct gossip_member member = {.name = "n2", .tags = tags, .tag_count = 2};
+
+    if (versions[_i].max)
+        tags[member.tag_count++] =
+            (struct gossip_tag){"vsn_max", versions[_i].max};
+    if (versions[_i].min)
+        tags[member.tag_count++] =
+            (struct gossip_tag){"vsn_min", versions[_i].min};
+    base_addr_parse_ip(&member.addr, "10.0.0.2");
+    ck_assert_int_eq(merge_check(&rules, &member),
+                     versions[_i].welcome ? 0 : GOSSIP_EREFUSED);
+}
+END_TEST
+
 START_TEST(nobody_else_has_our_id)
 {
     ck_assert(welcome("n1", "isthmus", "dc1", "id-1")); /* ourselves */
@@ -132,6 +159,8 @@ Suite *merge_suite(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, the_lan_is_one_datacenter);
+    tcase_add_loop_test(tcase, members_share_a_version, 0,
+                        (int)(sizeof(versions) / sizeof(versions[0])));
     tcase_add_test(tcase, nobody_else_has_our_id);
     tcase_add_test(tcase, plain_serf_agents_are_welcome_in_the_lan);
     tcase_add_test(tcase, the_wan_is_for_servers);
