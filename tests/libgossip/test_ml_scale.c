@@ -280,6 +280,39 @@ START_TEST(a_flood_drops_the_oldest)
 }
 END_TEST
 
+/* Gossip says everything twenty times: what was merged does not even get into
+ * the inbox, until a member comes anew, of whom it may be true again. */
+START_TEST(claims_heard_before_are_passed_over)
+{
+    struct lone *lone = lone_new();
+    struct ml_claim claim = {1, mp_str_of("a"), mp_str_of("b")};
+    struct base_buf one = BASE_BUF_INIT;
+    struct base_addr from;
+
+    lone_start(lone);
+    base_addr_parse(&from, "10.0.0.9:7946", 0);
+    lone_alive(lone, "a", 1, 1);
+    lone_claim(lone, ML_DEAD, "a", 1, "b");
+    ml_put(&one, ML_DEAD, &claim);
+    gossip_packet_in(lone->ml, &from, base_buf_data(&one), base_buf_len(&one));
+    ck_assert_uint_eq(ml_inbox_count(&lone->ml->inbox), 0);
+    claim.from = mp_str_of("c");
+    base_buf_reset(&one);
+    ml_put(&one, ML_DEAD, &claim);
+    gossip_packet_in(lone->ml, &from, base_buf_data(&one), base_buf_len(&one));
+    ck_assert_uint_eq(ml_inbox_count(&lone->ml->inbox), 1);
+    lone_alive(lone, "a", 1, 2);
+    lone_claim(lone, ML_DEAD, "a", 2, "a");
+    ck_assert_int_eq(lone_state(lone, "a"), GOSSIP_LEFT);
+    lone_alive(lone, "a", 2, 1); /* another machine took the name */
+    ck_assert_int_eq(lone_state(lone, "a"), GOSSIP_ALIVE);
+    lone_claim(lone, ML_DEAD, "a", 2, "a");
+    ck_assert_int_eq(lone_state(lone, "a"), GOSSIP_LEFT);
+    base_buf_close(&one);
+    lone_free(lone);
+}
+END_TEST
+
 Suite *scale_suite(void)
 {
     Suite *suite = suite_create("memberlist-scale");
@@ -292,6 +325,7 @@ Suite *scale_suite(void)
     tcase_add_test(tcase, known_members_are_not_staged);
     tcase_add_test(tcase, records_are_shared);
     tcase_add_test(tcase, a_flood_drops_the_oldest);
+    tcase_add_test(tcase, claims_heard_before_are_passed_over);
     suite_add_tcase(suite, tcase);
     return suite;
 }

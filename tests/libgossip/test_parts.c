@@ -757,21 +757,22 @@ START_TEST(the_inbox_is_last_in_first_out)
     struct ml_inbox inbox;
 
     ml_inbox_init(&inbox, 2);
-    ck_assert(ml_inbox_put(&inbox, &from, ML_DEAD, "1", 1));
-    ck_assert(ml_inbox_put(&inbox, &from, ML_ALIVE, "2", 1));
-    ck_assert(ml_inbox_put(&inbox, &from, ML_USER, "3", 1));
-    ck_assert(ml_inbox_put(&inbox, &from, ML_ALIVE, "4", 1));
-    ck_assert(!ml_inbox_put(&inbox, &from, ML_SUSPECT, "5", 1)); /* 1 goes */
-    ck_assert(!ml_inbox_put(&inbox, &from, ML_ALIVE, "6", 1));   /* 2 goes */
+    ck_assert(ml_inbox_put(&inbox, &from, ML_DEAD, 0, "1", 1));
+    ck_assert(ml_inbox_put(&inbox, &from, ML_ALIVE, 0, "2", 1));
+    ck_assert(ml_inbox_put(&inbox, &from, ML_USER, 0, "3", 1));
+    ck_assert(ml_inbox_put(&inbox, &from, ML_ALIVE, 0, "4", 1));
+    /* 1 goes, then 2 */
+    ck_assert(!ml_inbox_put(&inbox, &from, ML_SUSPECT, 0, "5", 1));
+    ck_assert(!ml_inbox_put(&inbox, &from, ML_ALIVE, 0, "6", 1));
     ck_assert_uint_eq(ml_inbox_count(&inbox), 4);
     expect(&inbox, ML_ALIVE, '6');
     expect(&inbox, ML_ALIVE, '4');
     expect(&inbox, ML_SUSPECT, '5');
-    ck_assert(ml_inbox_put(&inbox, &from, ML_ALIVE, "7", 1));
+    ck_assert(ml_inbox_put(&inbox, &from, ML_ALIVE, 0, "7", 1));
     expect(&inbox, ML_ALIVE, '7');
     expect(&inbox, ML_USER, '3');
     ck_assert_ptr_null(ml_inbox_take(&inbox));
-    ml_inbox_put(&inbox, &from, ML_USER, "8", 1);
+    ml_inbox_put(&inbox, &from, ML_USER, 0, "8", 1);
     ml_inbox_close(&inbox);
 }
 END_TEST

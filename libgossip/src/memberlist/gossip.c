@@ -89,6 +89,19 @@ static void merge_alive(struct gossip_memberlist *ml,
     mp_scratch_close(&scratch);
 }
 
+/* What was merged, of another than ourselves, and not refused, need not be
+ * merged again. */
+static void remember(struct gossip_memberlist *ml, const struct ml_claim *claim,
+                     uint32_t hash)
+{
+    const struct ml_member *member =
+        ml_members_find(&ml->members, claim->node);
+
+    if (member != NULL && !ml_is_self(ml, member) &&
+        member->incarnation >= claim->incarnation)
+        ml_heard_add(&ml->heard, hash);
+}
+
 static void merge_claim(struct gossip_memberlist *ml,
                         const struct ml_inbox_entry *entry,
                         struct base_cursor *in)
@@ -97,14 +110,18 @@ static void merge_claim(struct gossip_memberlist *ml,
     enum ml_type type = (enum ml_type)entry->type;
     struct ml_claim claim;
 
-    if (!ml_get(in, type, &claim, &scratch))
+    if (!ml_get(in, type, &claim, &scratch)) {
         ml_drop(ml, ML_DROP_DECODE, &entry->from, ml_type_name(type));
-    else if (!ml_name_is_valid(claim.node) || claim.from.len > GOSSIP_NAME_MAX)
+    } else if (!ml_name_is_valid(claim.node) ||
+               claim.from.len > GOSSIP_NAME_MAX) {
         ml_drop(ml, ML_DROP_NAME, &entry->from, ml_type_name(type));
-    else if (type == ML_SUSPECT)
-        ml_rule_suspect(ml, claim.incarnation, claim.node, claim.from);
-    else
-        ml_rule_dead(ml, claim.incarnation, claim.node, claim.from);
+    } else {
+        if (type == ML_SUSPECT)
+            ml_rule_suspect(ml, claim.incarnation, claim.node, claim.from);
+        else
+            ml_rule_dead(ml, claim.incarnation, claim.node, claim.from);
+        remember(ml, &claim, entry->hash);
+    }
     mp_scratch_close(&scratch);
 }
 

@@ -48,7 +48,8 @@ void ml_inbox_close(struct ml_inbox *inbox)
 }
 
 bool ml_inbox_put(struct ml_inbox *inbox, const struct base_addr *from,
-                  enum ml_type type, const void *data, size_t len)
+                  enum ml_type type, uint32_t hash, const void *data,
+                  size_t len)
 {
     struct ml_inbox_list *list =
         type == ML_ALIVE ? &inbox->high : &inbox->low;
@@ -56,6 +57,7 @@ bool ml_inbox_put(struct ml_inbox *inbox, const struct base_addr *from,
 
     entry->from = *from;
     entry->type = (uint8_t)type;
+    entry->hash = hash;
     entry->len = len;
     if (len > 0)
         memcpy(entry->data, data, len);

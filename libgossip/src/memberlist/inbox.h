@@ -15,7 +15,8 @@ struct ml_inbox_entry {
     struct ml_inbox_entry *older;
     struct ml_inbox_entry *newer;
     struct base_addr from;
-    uint8_t type; /* enum ml_type */
+    uint8_t type;  /* enum ml_type */
+    uint32_t hash; /* of a claim (heard.h); else 0 */
     size_t len;
     uint8_t data[]; /* without the type byte */
 };
@@ -36,7 +37,8 @@ void ml_inbox_init(struct ml_inbox *inbox, size_t depth_max);
 void ml_inbox_close(struct ml_inbox *inbox);
 /** Adds a copy; false if the oldest of its list had to go. */
 bool ml_inbox_put(struct ml_inbox *inbox, const struct base_addr *from,
-                  enum ml_type type, const void *data, size_t len);
+                  enum ml_type type, uint32_t hash, const void *data,
+                  size_t len);
 /** The next one, the caller's (base_free); NULL if there is none. */
 struct ml_inbox_entry *ml_inbox_take(struct ml_inbox *inbox);
 size_t ml_inbox_count(const struct ml_inbox *inbox);

@@ -134,9 +134,11 @@ static void accept_alive(struct gossip_memberlist *ml,
     ml_tell_alive(ml, record, incarnation, NULL, NULL);
     ml_members_set_record(&ml->members, member, ml_record_ref(record));
     member->incarnation = incarnation;
-    if (member->state != GOSSIP_ALIVE)
+    if (member->state != GOSSIP_ALIVE) {
         ml_members_set_state(&ml->members, member, GOSSIP_ALIVE,
                              base_env_now_ns(ml->env));
+        ml_heard_forget(&ml->heard); /* old claims may hold again */
+    }
     if (delegate == NULL)
         return;
     ml_view_member(member, &node);

@@ -12,6 +12,7 @@
 
 #include "gossip/broadcast.h"
 #include "gossip/memberlist.h"
+#include "memberlist/heard.h"
 #include "memberlist/inbox.h"
 #include "memberlist/lzw.h"
 #include "memberlist/members.h"
@@ -124,6 +125,7 @@ struct gossip_memberlist {
     struct ml_member *self;
     struct gossip_broadcasts *broadcasts;
     struct ml_inbox inbox;
+    struct ml_heard heard;
     struct base_timer inbox_timer;
     uint32_t seq_no;
     uint32_t score; /* Lifeguard's awareness */

@@ -93,6 +93,24 @@ static void on_probe_message(struct opening *opening, enum ml_type type,
     mp_scratch_close(&scratch);
 }
 
+/* What is not answered at once waits for the loop's next turn. */
+static void put_aside(struct opening *opening, enum ml_type type,
+                      const struct base_cursor *in)
+{
+    struct gossip_memberlist *ml = opening->ml;
+    size_t len = base_cursor_left(in);
+    uint32_t hash = 0;
+
+    if (type == ML_SUSPECT || type == ML_DEAD) /* the type byte is before it */
+        hash = ml_records_name_hash(ml->members.records,
+                                    mp_bytes_of(in->at - 1, len + 1));
+    if (ml_heard_has(&ml->heard, hash))
+        return;
+    if (!ml_inbox_put(&ml->inbox, opening->from, type, hash, in->at, len))
+        drop(opening, ML_DROP_INBOX_FULL, ml_type_name(type));
+    ml_inbox_wake(ml);
+}
+
 static void dispatch_type(struct opening *opening, unsigned type,
                           struct base_cursor in)
 {
@@ -113,10 +131,7 @@ static void dispatch_type(struct opening *opening, unsigned type,
     case ML_ALIVE:
     case ML_DEAD:
     case ML_USER:
-        if (!ml_inbox_put(&opening->ml->inbox, opening->from,
-                          (enum ml_type)type, in.at, base_cursor_left(&in)))
-            drop(opening, ML_DROP_INBOX_FULL, ml_type_name(type));
-        ml_inbox_wake(opening->ml);
+        put_aside(opening, (enum ml_type)type, &in);
         break;
     default:
         drop(opening, ML_DROP_TYPE, "unknown message type");

@@ -45,6 +45,7 @@ static bool take(struct gossip_memberlist *ml, const struct gossip_node *node)
     member->incarnation = node->incarnation;
     ml_members_set_state(&ml->members, member, GOSSIP_ALIVE,
                          base_env_now_ns(ml->env));
+    ml_heard_forget(&ml->heard);
     return true;
 }
 
