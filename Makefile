@@ -221,15 +221,13 @@ $(B)/bin/%-bench: $$(addprefix $(B)/obj/,$$(addsuffix .o,$$(basename $$(wildcard
 bench: all $(BENCHES) ## measure, and print tables with ratios (docs/performance.md)
 	@B=$(B) sh tests/bench/run.sh
 
-<<<<<<< HEAD
-# The tests of libraft that kill real processes, for minutes.
-torture: $(B)/tests/libraft ## kill -9 of live Raft servers: 60 of three, 1,000 of one
-	@CK_RUN_SUITE=processes TORTURE_SECONDS=60 TORTURE_KILLS=1000 $(B)/tests/libraft
-=======
 bench-raft-peers: $(B)/bin/raft-bench ## libraft beside canonical, hashicorp and etcd, in turns (needs Go)
 	@sh tests/deps.sh libraft-dev libuv1-dev liblz4-dev
 	@python3 -B tests/bench/peers/run.py $(B) $(RAFT_ARGS)
->>>>>>> b369902 (bench: libraft beside canonical, hashicorp and etcd, in turns)
+
+# The tests of libraft that kill real processes, for minutes.
+torture: $(B)/tests/libraft ## kill -9 of live Raft servers: 60 of three, 1,000 of one
+	@CK_RUN_SUITE=processes TORTURE_SECONDS=60 TORTURE_KILLS=1000 $(B)/tests/libraft
 
 mutants: deps ## plant one bug a patch of tests/mutants; a named test must catch each
 	@sh tests/mutants/run.sh $(patsubst %,tests/mutants/%.patch,$(T))
@@ -306,10 +304,6 @@ compdb: ## compile_commands.json for editors
 clean: ## remove build/
 	rm -rf build
 
-<<<<<<< HEAD
-.PHONY: all check check-all help deps compdb clean install demo bench sim interop netns fuzz mutants torture
-=======
-.PHONY: all check check-all help deps compdb clean install demo bench bench-raft-peers sim interop netns fuzz mutants
->>>>>>> b369902 (bench: libraft beside canonical, hashicorp and etcd, in turns)
+.PHONY: all check check-all help deps compdb clean install demo bench bench-raft-peers sim interop netns fuzz mutants torture
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
