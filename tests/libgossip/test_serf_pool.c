@@ -150,6 +150,29 @@ START_TEST(leave_shows_left)
 }
 END_TEST
 
+/* No packet takes its news: the original gave up, and stayed (gossip.md
+ * 9.36). */
+START_TEST(leave_that_times_out_goes_on)
+{
+    struct serf_pool *pool = serf_pool_new(6, 3);
+    struct serf_pool_node *node = &pool->nodes[2];
+
+    node->config.params.gossip_interval_ms = 0;
+    node->config.params.probe_interval_ms = 0;
+    serf_pool_form(pool);
+    serf_pool_cut(pool, 0, 2, true);
+    serf_pool_cut(pool, 1, 2, true);
+    node->status = SERF_POOL_WAITING;
+    ck_assert_int_eq(gossip_serf_leave(node->serf, serf_pool_done, node), 0);
+    serf_pool_run_ms(pool, 9000);
+    ck_assert_int_eq(node->status, SERF_POOL_WAITING); /* both steps wait */
+    serf_pool_until(pool, serf_pool_is_done, node, 5000);
+    ck_assert_int_eq(node->status, 0);
+    ck_assert_int_eq(gossip_serf_state(node->serf), GOSSIP_SERF_LEFT);
+    serf_pool_free(pool);
+}
+END_TEST
+
 START_TEST(leave_of_a_lone_node_is_quick)
 {
     struct serf_pool *pool = serf_pool_new(7, 1);
@@ -598,6 +621,7 @@ Suite *serf_pool_suite(void)
     tcase_add_test(tcase, join_under_way_does_not_outlive_its_node);
     tcase_add_test(tcase, tags_travel_and_change);
     tcase_add_test(tcase, leave_shows_left);
+    tcase_add_test(tcase, leave_that_times_out_goes_on);
     tcase_add_test(tcase, leave_of_a_lone_node_is_quick);
     tcase_add_test(tcase, death_shows_failed_and_restart_alive);
     tcase_add_test(tcase, left_node_comes_back_alive);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "memberlist/messages.h"
 #include "serf/core.h"
 #include "serf_pool.h"
 #include "suite.h"
@@ -121,6 +122,60 @@ START_TEST(relays_go_round_a_broken_link)
     serf_pool_run_ms(pool, 3300);
     ck_assert_uint_eq(heard.responses, 5);
     ck_assert_uint_eq(heard.acks, 5);
+    serf_pool_free(pool);
+}
+END_TEST
+
+static void count_relays(void *arg, const struct base_addr *from,
+                         const void *data, size_t len)
+{
+    const uint8_t *bytes = data;
+    size_t checksum = len > 5 && bytes[0] == ML_CRC ? 5 : 0;
+
+    (void)from;
+    *(size_t *)arg += len > checksum + 1 && bytes[checksum] == ML_USER &&
+                      bytes[checksum + 1] == SERF_RELAY;
+}
+
+/* A member of which only its serf version says whether it knows relays: the
+ * original looks at memberlist's instead (gossip.md 9.33). */
+START_TEST(relays_speak_serf_5)
+{
+    const uint8_t vsn[ML_VSN_BYTES] = {1, 5, 2, 2, (uint8_t)_i, (uint8_t)_i};
+    struct serf_pool *pool = serf_pool_new(3, 3);
+    struct serf_pool_node *third = &pool->nodes[2];
+    struct gossip_query_params params = {.relay_factor = 2};
+    struct ml_alive alive = {.incarnation = 1,
+                             .node = mp_str_of("third"),
+                             .addr = mp_bytes_of(third->addr.ip, 4),
+                             .port = SERF_POOL_PORT,
+                             .vsn = mp_bytes_of(vsn, sizeof(vsn))};
+    struct base_net *net = base_sim_host_net(
+        third->host, base_sim_host_env(third->host, "wire"));
+    struct base_buf out = BASE_BUF_INIT;
+    struct base_packets *packets;
+    struct heard heard = {0};
+    size_t i, relays = 0;
+
+    base_net_packets(net, &third->addr, count_relays, &relays, &packets);
+    ml_put(&out, ML_ALIVE, &alive);
+    for (i = 0; i < 2; i++) {
+        pool->nodes[i].answer = "42";
+        pool->nodes[i].config.params.compression = false;
+        serf_pool_start(pool, i);
+    }
+    serf_pool_join(pool, 1, 0);
+    serf_pool_run_ms(pool, 500);
+    gossip_packet_in(gossip_serf_memberlist(pool->nodes[0].serf),
+                     &third->addr, base_buf_data(&out), base_buf_len(&out));
+    serf_pool_run_ms(pool, 500);
+    gossip_serf_query(pool->nodes[1].serf, "uptime", NULL, 0, &params, &events,
+                      &heard, NULL);
+    serf_pool_run_ms(pool, 1000);
+    ck_assert_uint_eq(heard.responses, 2);
+    ck_assert_uint_eq(relays > 0, _i == 5);
+    base_net_packets_close(net, packets);
+    base_buf_close(&out);
     serf_pool_free(pool);
 }
 END_TEST
@@ -344,6 +399,7 @@ Suite *serf_query_suite(void)
     tcase_add_test(tcase, query_is_acked_and_answered_by_all);
     tcase_add_test(tcase, filters_choose_who_answers);
     tcase_add_test(tcase, relays_go_round_a_broken_link);
+    tcase_add_loop_test(tcase, relays_speak_serf_5, 4, 6);
     tcase_add_test(tcase, a_query_is_answered_once_and_in_time);
     tcase_add_test(tcase, queries_can_end_early);
     tcase_add_test(tcase, default_time_grows_with_the_pool);

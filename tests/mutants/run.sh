@@ -10,6 +10,9 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 [ $# -gt 0 ] || set -- tests/mutants/*.patch
+for patch; do
+    [ -r "$patch" ] || { echo "no such patch: $patch" >&2; exit 1; }
+done
 
 header() { sed -n 's/^Caught-By: //p' "$1"; }
 
@@ -57,7 +60,10 @@ binaries=$(for patch; do header "$patch"; done | cut -d' ' -f1 | sort -u |
            sed 's|^|build/tests/|')
 mkdir "$work/0"
 tar -cf - --exclude=./build --exclude=./.git . | tar -xf - -C "$work/0"
-make -s -j"$jobs" -C "$work/0" B=build $binaries || exit 1
+if ! make -s -j"$jobs" -C "$work/0" B=build $binaries > "$work/log" 2>&1; then
+    tail -20 "$work/log" >&2
+    exit 1
+fi
 number=1
 while [ "$number" -lt "$jobs" ]; do
     cp -a "$work/0" "$work/$number"
