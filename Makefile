@@ -190,7 +190,7 @@ $(B)/sim/%: $(B)/obj/tests/sim/%.o $(B)/obj/tests/sim/scenario.o $(SIMOBJ) $(B)/
 # libraft alone, with the cluster and the disks of its tests.
 RAFTSIMOBJ := $(patsubst %,$(B)/obj/tests/%.o,sim/raft_sim sim/raft_faults $(addprefix libraft/,cluster \
               cluster_check cluster_clients cluster_fsm cluster_run cluster_wire \
-              drift fault_disk fault_vfs linear))
+              fault_disk fault_vfs linear))
 $(B)/sim/raft_sim: $(RAFTSIMOBJ) $(LINK_raft:%=$(B)/lib/lib%.a)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)

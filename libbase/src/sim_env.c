@@ -18,8 +18,22 @@
 static uint64_t op_now_ns(void *ctx)
 {
     const struct sim_env *env = ctx;
+    int64_t now = (int64_t)env->sim->now_ns;
 
-    return env->sim->now_ns;
+    return (uint64_t)(now + now / 1000 * env->host->drift_ppm / 1000) +
+           env->host->jumped_ns;
+}
+
+/* A delay of the host's clock on the world's: rather late than early, or it
+ * would be started again. */
+static uint64_t real_delay(const struct sim_env *env, uint64_t delay_ns)
+{
+    uint64_t rate = (uint64_t)(1000000 + env->host->drift_ppm);
+
+    if (env->host->drift_ppm == 0 || delay_ns == 0)
+        return delay_ns;
+    return delay_ns / rate * 1000000u + delay_ns % rate * 1000000u / rate +
+           2000u;
 }
 
 static int64_t op_wall_ns(void *ctx)
@@ -52,7 +66,8 @@ static void op_timer_start(void *ctx, struct base_timer *timer,
 
     if (env->dead)
         return;
-    if (__builtin_add_overflow(env->sim->now_ns, delay_ns, &due_ns))
+    if (__builtin_add_overflow(env->sim->now_ns, real_delay(env, delay_ns),
+                               &due_ns))
         due_ns = UINT64_MAX;
     sim_timer_start(env->sim, timer, due_ns);
 }

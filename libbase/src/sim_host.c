@@ -1,6 +1,7 @@
 /*
  * Machines: their addresses, their loops, and what is left when power goes.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -147,6 +148,17 @@ struct base_net *base_sim_host_net(struct base_sim_host *host,
 void base_sim_host_shift_wall(struct base_sim_host *host, int64_t shift_ns)
 {
     host->wall_shift_ns = shift_ns;
+}
+
+void base_sim_host_set_drift(struct base_sim_host *host, int32_t drift_ppm)
+{
+    assert(SLIST_EMPTY(&host->envs) && drift_ppm > -1000000);
+    host->drift_ppm = drift_ppm;
+}
+
+void base_sim_host_jump(struct base_sim_host *host, uint64_t jump_ns)
+{
+    host->jumped_ns += jump_ns;
 }
 
 /* ---- power loss ---- */

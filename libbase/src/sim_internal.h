@@ -163,6 +163,8 @@ struct base_sim_host {
     struct base_addr *addrs;
     size_t addr_count;
     int64_t wall_shift_ns;
+    int32_t drift_ppm;
+    uint64_t jumped_ns;
     uint64_t boots; /* crashes so far: stale things compare it */
     bool down;      /* crashed, and no loop made since */
     uint16_t next_port;

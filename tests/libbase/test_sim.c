@@ -212,6 +212,38 @@ START_TEST(wall_clock_shifts_and_monotonic_does_not)
 }
 END_TEST
 
+static void note_time(void *arg)
+{
+    *(uint64_t *)arg = 1;
+}
+
+/* A tenth too fast: its eleven milliseconds are ten of the world's. */
+START_TEST(a_clock_may_drift_and_jump)
+{
+    struct base_sim *sim = base_sim_new(1);
+    struct base_sim_host *host;
+    struct base_timer timer;
+    struct base_env *env;
+    struct base_addr addr;
+    uint64_t fired = 0;
+
+    base_addr_parse(&addr, "10.0.0.1:1", 0);
+    host = base_sim_host_new(sim, "fast", &addr, 1);
+    base_sim_host_set_drift(host, 100000);
+    env = base_sim_host_env(host, "main");
+    base_timer_init(&timer, env, "test", note_time, &fired);
+    base_timer_start_ms(&timer, 11);
+    base_sim_run_for_ms(sim, 9);
+    ck_assert_uint_eq(fired, 0);
+    base_sim_run_for_ms(sim, 2);
+    ck_assert_uint_eq(fired, 1);
+    ck_assert_uint_eq(base_env_now_ns(env), 12 * MS + MS / 10);
+    base_sim_host_jump(host, 5 * MS);
+    ck_assert_uint_eq(base_env_now_ns(env), 17 * MS + MS / 10);
+    base_sim_free(sim);
+}
+END_TEST
+
 START_TEST(random_numbers_differ_between_loops)
 {
     uint64_t a, b;
@@ -551,6 +583,7 @@ Suite *sim_suite(void)
     tcase_add_test(tcase, timers_fire_in_order_of_time_then_start);
     tcase_add_test(tcase, run_until_true_stops_at_the_event_or_the_end);
     tcase_add_test(tcase, wall_clock_shifts_and_monotonic_does_not);
+    tcase_add_test(tcase, a_clock_may_drift_and_jump);
     tcase_add_test(tcase, random_numbers_differ_between_loops);
     tcase_add_test(tcase, posts_keep_their_order_and_take_time);
     tcase_add_test(tcase, posts_are_bounded);

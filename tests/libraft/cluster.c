@@ -44,23 +44,6 @@ static uint64_t random_below(void *arg, uint64_t bound)
     return base_sim_random_below(arg, bound);
 }
 
-/* A clock of the server's own, off by a part of what is allowed. */
-static struct base_env *clock_of(struct cluster *cluster,
-                                 struct cluster_server *server,
-                                 struct base_env *env)
-{
-    uint32_t ppm = cluster->config.drift_ppm;
-
-    if (ppm == 0)
-        return env;
-    if (server->drift == NULL)
-        BASE_NEW(server->drift);
-    drift_init(server->drift, env,
-               (int64_t)base_sim_random_below(cluster->sim, 2u * ppm + 1) -
-                   (int64_t)ppm);
-    return &server->drift->env;
-}
-
 static void stop_listening(struct cluster_server *server)
 {
     if (server->packets != NULL)
@@ -86,9 +69,8 @@ static void boot(struct cluster *cluster, struct cluster_server *server)
 {
     uint32_t threshold = cluster->config.snapshot_threshold;
     struct raft_node_config config = {0};
-    struct base_env *env = base_sim_host_env(server->host, "main");
 
-    server->env = clock_of(cluster, server, env);
+    server->env = base_sim_host_env(server->host, "main");
     server->boots++;
     memset(&server->state, 0, sizeof(server->state));
     server->last_seen = 0;
@@ -99,7 +81,7 @@ static void boot(struct cluster *cluster, struct cluster_server *server)
         base_sim_host_crash(server->host);
         return;
     }
-    server->net = base_sim_host_net(server->host, env);
+    server->net = base_sim_host_net(server->host, server->env);
     MUST(base_net_packets(server->net, &server->addr, cluster_on_packet,
                           server, &server->packets) == 0,
          "no socket");
@@ -146,6 +128,7 @@ static void bootstrap(struct cluster *cluster, struct cluster_server *server)
 static void make_server(struct cluster *cluster, unsigned number)
 {
     struct cluster_server *server = &cluster->servers[number];
+    uint32_t ppm = cluster->config.drift_ppm;
     char text[BASE_ADDR_TEXT_MAX];
 
     server->cluster = cluster;
@@ -155,6 +138,11 @@ static void make_server(struct cluster *cluster, unsigned number)
     base_addr_parse(&server->addr, text, 0);
     server->host =
         base_sim_host_new(cluster->sim, server->id, &server->addr, 1);
+    if (ppm > 0)
+        base_sim_host_set_drift(
+            server->host,
+            (int32_t)base_sim_random_below(cluster->sim, 2u * ppm + 1) -
+                (int32_t)ppm);
     if (cluster->config.on_files)
         server->files = fault_disk_new(random_below, cluster->sim);
     else
@@ -236,7 +224,6 @@ void cluster_free(struct cluster *cluster)
             put_down(server);
         raft_memory_disk_free(server->disk);
         fault_disk_free(server->files);
-        base_free(server->drift);
         base_free(server->refused);
     }
     cluster_clients_close(cluster);

@@ -12,7 +12,6 @@
 #include <sys/queue.h>
 
 #include "base/sim.h"
-#include "drift.h"
 #include "fault_disk.h"
 #include "linear.h"
 #include "raft/core.h"
@@ -53,7 +52,6 @@ struct cluster_server {
     char id[16];
     struct base_sim_host *host;
     struct base_env *env;
-    struct drift *drift; /* env's clock, if the cluster's drift */
     struct base_net *net;
     struct base_packets *packets;
     struct base_addr addr;

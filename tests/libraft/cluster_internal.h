@@ -26,6 +26,7 @@
                     base_sim_now_ns(cluster->sim) / 1000000u);               \
             fprintf(stderr, __VA_ARGS__);                                    \
             fprintf(stderr, "\n");                                           \
+            base_sim_set_log(cluster->sim, NULL); /* all of it, first */     \
             abort();                                                         \
         }                                                                    \
     } while (0)

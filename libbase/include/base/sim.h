@@ -74,8 +74,15 @@ struct base_net *base_sim_host_net(struct base_sim_host *host,
  * boots it again; new envs and nets work as on a fresh boot.
  */
 void base_sim_host_crash(struct base_sim_host *host);
-/** Shifts the wall clock of the machine; the monotonic clock never jumps. */
+/** Shifts the wall clock of the machine; the monotonic clock stays. */
 void base_sim_host_shift_wall(struct base_sim_host *host, int64_t shift_ns);
+/** Its monotonic clock and its timers run ahead by that many millionths, or
+ * below 0 behind: above -1,000,000. Before its first loop, for a clock never
+ * goes back. */
+void base_sim_host_set_drift(struct base_sim_host *host, int32_t drift_ppm);
+/** Its monotonic clock jumps ahead, as after a pause of the machine: timers
+ * that are running fire late. */
+void base_sim_host_jump(struct base_sim_host *host, uint64_t jump_ns);
 
 /** Virtual nanoseconds since the start. */
 uint64_t base_sim_now_ns(const struct base_sim *sim);
