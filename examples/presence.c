@@ -3,8 +3,8 @@
  *
  *   presence ann 127.0.0.1:7946
  *   presence bob 127.0.0.2:7946 127.0.0.1:7946
- * Lines typed reach everybody once; "/who" lists the members, end of input
- * (ctrl-D) leaves with a goodbye. Real serf agents may join the same pool:
+ * Lines typed reach everybody once, "/who" lists the members, ctrl-D leaves.
+ * Real serf agents may join the same pool:
  * serf agent -bind=127.0.0.3 -join=127.0.0.1, serf event chat hello.
  */
 #include <pthread.h>
@@ -112,7 +112,9 @@ static int start(struct app *app, const char *name, const char *bind)
     if (rv < 0)
         return rv;
     config.transport = gossip_net_transport_ops(app->transport);
-    rv = gossip_serf_new(base_loop_env(app->loop), &config, &app->serf);
+    rv = gossip_net_transport_advertise(app->transport, &config.advertise);
+    if (rv == 0)
+        rv = gossip_serf_new(base_loop_env(app->loop), &config, &app->serf);
     if (rv == 0)
         gossip_net_transport_attach(app->transport,
                                     gossip_serf_memberlist(app->serf));

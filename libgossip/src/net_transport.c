@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "gossip/memberlist.h"
+#include "host_addr.h"
 
 #define PORT_TRIES 10
 
@@ -95,6 +96,31 @@ void gossip_net_transport_addr(const struct gossip_net_transport *transport,
                                struct base_addr *out)
 {
     *out = transport->bind;
+}
+
+int gossip_net_transport_advertise(const struct gossip_net_transport *transport,
+                                   struct base_addr *out)
+{
+    uint8_t family = transport->bind.family;
+    struct base_log log =
+        base_log_named(&transport->net->env->log, "gossip.net");
+    struct base_addr addrs[HOST_ADDRS_MAX], route;
+    size_t count, i;
+
+    *out = transport->bind;
+    if (!base_addr_is_any(out))
+        return 0;
+    count = host_addrs_rank(addrs, host_addrs(addrs), family,
+                            host_addr_of_route(family, &route) ? &route : NULL);
+    if (count == 0)
+        return BASE_ENOTFOUND;
+    *out = addrs[0];
+    out->port = transport->bind.port;
+    base_log(&log, BASE_LOG_INFO, "advertising", kv_addr("addr", out));
+    for (i = 1; i < count; i++)
+        base_log(&log, BASE_LOG_INFO, "not advertising",
+                 kv_addr("addr", &addrs[i]));
+    return 0;
 }
 
 void gossip_net_transport_free(struct gossip_net_transport *transport)

@@ -1,10 +1,13 @@
 /* The transport of plain pools, on the real loop and real sockets. */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "base/loop.h"
 #include "gossip/memberlist.h"
 #include "gossip/net_transport.h"
+#include "host_addr.h"
 #include "suite.h"
 
 struct real {
@@ -153,6 +156,74 @@ START_TEST(a_port_is_one_for_both)
 }
 END_TEST
 
+/* What a host has, and in which order it is offered. */
+static const struct {
+    const char *has;
+    const char *route; /* NULL: no default route */
+    const char *order;
+} hosts[] = {
+    {"127.0.0.1", NULL, "127.0.0.1"},
+    {"127.0.0.1 10.1.2.3", NULL, "10.1.2.3 127.0.0.1"},
+    {"127.0.0.1 192.168.0.9 10.1.2.3", "10.1.2.3",
+     "10.1.2.3 192.168.0.9 127.0.0.1"},
+    {"127.0.0.1 192.168.0.9 10.1.2.3", NULL, "192.168.0.9 10.1.2.3 127.0.0.1"},
+    {"127.0.0.1 8.8.4.4 10.1.2.3", "8.8.4.4", "10.1.2.3 8.8.4.4 127.0.0.1"},
+    {"8.8.4.4 ::1 fd00::2 9.9.9.9", "9.9.9.9", "9.9.9.9 8.8.4.4"},
+    {"::1", NULL, ""},
+};
+
+START_TEST(the_best_address_comes_first)
+{
+    struct base_addr addrs[HOST_ADDRS_MAX], route;
+    char text[256], got[256] = "", ip[BASE_ADDR_TEXT_MAX], *save, *word;
+    size_t count = 0, kept, i;
+
+    snprintf(text, sizeof(text), "%s", hosts[_i].has);
+    for (word = strtok_r(text, " ", &save); word != NULL;
+         word = strtok_r(NULL, " ", &save))
+        ck_assert_int_eq(base_addr_parse_ip(&addrs[count++], word), 0);
+    if (hosts[_i].route != NULL)
+        base_addr_parse_ip(&route, hosts[_i].route);
+    kept = host_addrs_rank(addrs, count, 4,
+                           hosts[_i].route != NULL ? &route : NULL);
+    for (i = 0; i < kept; i++)
+        snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s",
+                 i > 0 ? " " : "", base_addr_format_ip(&addrs[i], ip));
+    ck_assert_str_eq(got, hosts[_i].order);
+}
+END_TEST
+
+/* A bound address is what others are told; of a wildcard one of the host's. */
+START_TEST(wildcards_are_not_advertised)
+{
+    struct base_workers *workers = base_workers_new();
+    struct base_loop *loop = base_loop_new("l", NULL, NULL, workers);
+    const char *const binds[] = {"127.0.0.1", "0.0.0.0"};
+    struct gossip_net_transport *transport;
+    struct base_addr bind, bound, told, has[HOST_ADDRS_MAX];
+    size_t i, j, count = host_addrs(has);
+    bool known = false;
+
+    ck_assert_uint_gt(count, 0);
+    for (i = 0; i < 2; i++) {
+        base_addr_parse_ip(&bind, binds[i]);
+        ck_assert_int_eq(gossip_net_transport_new(base_loop_net(loop), &bind,
+                                                  &transport), 0);
+        gossip_net_transport_addr(transport, &bound);
+        ck_assert_int_eq(gossip_net_transport_advertise(transport, &told), 0);
+        ck_assert(!base_addr_is_any(&told));
+        ck_assert_uint_eq(told.port, bound.port);
+        ck_assert(base_addr_is_any(&bound) || base_addr_equal(&told, &bound));
+        gossip_net_transport_free(transport);
+    }
+    for (j = 0; j < count; j++)
+        known |= base_addr_ip_equal(&has[j], &told);
+    ck_assert(known);
+    base_loop_free(loop);
+    base_workers_free(workers);
+}
+END_TEST
+
 Suite *net_suite(void)
 {
     Suite *suite = suite_create("memberlist-sockets");
@@ -161,6 +232,9 @@ Suite *net_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, two_nodes_meet_on_loopback);
     tcase_add_test(tcase, a_port_is_one_for_both);
+    tcase_add_loop_test(tcase, the_best_address_comes_first, 0,
+                        (int)BASE_COUNT_OF(hosts));
+    tcase_add_test(tcase, wildcards_are_not_advertised);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -23,6 +23,12 @@ struct gossip_transport
 gossip_net_transport_ops(struct gossip_net_transport *transport);
 void gossip_net_transport_addr(const struct gossip_net_transport *transport,
                                struct base_addr *out);
+/** What to tell others where nobody said it: the bound address; of a wildcard,
+ * a private address of an interface that is up, else a public one, loopback
+ * last, and of each kind first that of the default route. The other candidates
+ * are logged. BASE_ENOTFOUND if this host has none. */
+int gossip_net_transport_advertise(const struct gossip_net_transport *transport,
+                                   struct base_addr *out);
 void gossip_net_transport_free(struct gossip_net_transport *transport);
 
 #endif
