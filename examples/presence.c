@@ -4,8 +4,7 @@
  *   presence ann 127.0.0.1:7946
  *   presence bob 127.0.0.2:7946 127.0.0.1:7946
  * Lines typed reach everybody once, "/who" lists the members, ctrl-D leaves.
- * Real serf agents may join the same pool:
- * serf agent -bind=127.0.0.3 -join=127.0.0.1, serf event chat hello.
+ * Real agents may join too: serf agent -bind=127.0.0.3 -join=127.0.0.1
  */
 #include <pthread.h>
 #include <stdio.h>
