@@ -272,9 +272,15 @@ interop-go: all $(B)/bin/gossip-peer ## HashiCorp's newest modules against libgo
 	@GO='$(GO)' sh tests/interop/go/build.sh $(abspath $(B))/bin/go-peer
 	@python3 -B tests/interop/run.py --binary $(B)/bin/isthmus go
 
-netns: all ## the demo's steps in network namespaces (root)
+$(B)/bin/wanlink: tests/netns/wanlink.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $<
+
+netns: all $(B)/bin/wanlink ## the demo's steps and failures F1 to F13 in network namespaces (root)
 	@sh tests/deps.sh iproute2 procps
 	@python3 -B tests/netns/run.py --binary $(B)/bin/isthmus
+	@python3 -B tests/netns/failures.py --binary $(B)/bin/isthmus --wanlink $(B)/bin/wanlink $(T)
 
 # ---- installing ------------------------------------------------------------
 # Archives are in a folder of their own, since other packages have a libraft.a;

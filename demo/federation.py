@@ -56,6 +56,7 @@ class Node:
         self.folder = os.path.join(federation.folder, dc, name)
         self.process = None
         self.may_end = False
+        self.refusal = None
         os.makedirs(self.folder, exist_ok=True)
 
     @property
@@ -73,7 +74,11 @@ class Node:
         return self.process is not None and self.process.poll() is None
 
     def collapse(self):
-        """A sentence if it ended and nobody here wanted that."""
+        """A sentence if it ended and nobody here wanted that, or cannot go on
+        for a reason from outside."""
+        if not os.path.isdir(self.folder):
+            return (f"{self.folder}, the folder of {self.name} of {self.dc}, "
+                    "was deleted by somebody else")
         if not self.process or self.running() or self.may_end:
             return None
         with open(self.log_path, errors="replace") as log:
@@ -123,13 +128,18 @@ class Node:
             return None
 
     def put(self, path, value=None, timeout=10):
-        """True if the agent took it."""
+        """True if the agent took it; else self.refusal says why."""
         body = None if value is None else json.dumps(value)
         try:
-            return self.place.http("PUT", path, body,
-                                   timeout=timeout)[0] == 200
-        except (OSError, http.client.HTTPException):
+            status, _, text = self.place.http("PUT", path, body,
+                                              timeout=timeout)
+        except (OSError, http.client.HTTPException) as error:
+            self.refusal = f"{self.name} of {self.dc}: {error}"
             return False
+        self.refusal = None if status == 200 else (
+            f"{self.name} of {self.dc}: {status} "
+            f"{text.decode(errors='replace').strip()}")
+        return status == 200
 
 
 class Server(Node):
@@ -260,7 +270,14 @@ class Federation:
                 if collapse:
                     raise Failure(f"{collapse}\nwhile waiting for {what}")
             return condition()
-        return wait(what, check, timeout)
+        try:
+            return wait(what, check, timeout)
+        except Failure as failure:
+            refusals = [node.refusal for node in self.nodes() if node.refusal]
+            if not refusals:
+                raise
+            raise Failure("\nrefused by ".join([str(failure)] + refusals)
+                          ) from None
 
     def stop(self):
         """Ends everything; says which did not end well, in words."""

@@ -13,6 +13,24 @@
 #define GATEWAY_PORT 8443u
 #define SERVICE "mesh-gateway"
 
+/* The WAN address of a service: all that is known of it. */
+static void tag_address(struct json_reader *reader, Fedstate__Service *service)
+{
+    Fedstate__TaggedAddress *wan = json_reader_alloc(reader, 1, sizeof(*wan));
+    Fedstate__ServiceAddress *at = json_reader_alloc(reader, 1, sizeof(*at));
+
+    fedstate__tagged_address__init(wan);
+    fedstate__service_address__init(at);
+    at->address = service->address;
+    at->port = service->port;
+    wan->tag = (char *)(uintptr_t)"wan";
+    wan->address = at;
+    service->n_tagged_addresses = 1;
+    service->tagged_addresses =
+        json_reader_alloc(reader, 1, sizeof(*service->tagged_addresses));
+    service->tagged_addresses[0] = wan;
+}
+
 /* "ip[:port]" as a gateway of the catalog. */
 static Fedstate__CheckServiceNode *gateway_of(struct json_reader *reader,
                                               const char *dc,
@@ -57,6 +75,7 @@ static Fedstate__CheckServiceNode *gateway_of(struct json_reader *reader,
     service->n_meta = 1;
     service->meta = json_reader_alloc(reader, 1, sizeof(*service->meta));
     service->meta[0] = meta;
+    tag_address(reader, service);
     gateway->node = node;
     gateway->service = service;
     return gateway;

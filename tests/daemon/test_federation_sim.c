@@ -126,7 +126,7 @@ END_TEST
 
 Suite *federation_sim_suite(void)
 {
-    Suite *suite = suite_create("federation in virtual time");
+    Suite *suite = suite_create("federation_sim");
     TCase *tcase = tcase_create("federation");
 
     tcase_set_timeout(tcase, 240);

@@ -945,7 +945,7 @@ static void add_both(TCase *tcase, const TTest *test)
 
 Suite *calls_suite(void)
 {
-    Suite *suite = suite_create("rpc calls");
+    Suite *suite = suite_create("calls");
     TCase *tcase = tcase_create("ends");
     TCase *conns = tcase_create("connections");
     TCase *local = tcase_create("local");

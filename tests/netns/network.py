@@ -141,7 +141,43 @@ class Network:
             self._plug(namespace, "wan", wan, wan_switch)
         return HostPlace(namespace, lan, wan)
 
+    def wan_host(self, name, lan, lan_switch, wan):
+        """A host on its datacenter's network, and an end of the WanLink."""
+        place = self.host(name, lan, lan_switch)
+        place.wan = wan
+        return place
+
     def close(self):
         for name in reversed(self._made):
             subprocess.run(["ip", "netns", "del", name], check=False)
         self._made.clear()
+
+
+class WanLink:
+    """The WAN among hosts of wan_host(), with delay, jitter, loss and
+    reordering: tests/netns/wanlink.c."""
+
+    def __init__(self, binary, places, *options):
+        ends = [f"{place.namespace}={place.wan}" for place in places]
+        self._process = subprocess.Popen(
+            [binary, *options, *ends], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
+        if self._process.stdout.readline() != "ready\n":
+            raise NoNamespaces("the WAN link did not start")
+        for place in places:
+            ip("-n", place.namespace, "address", "add", f"{place.wan}/24",
+               "dev", "wan")
+            ip("-n", place.namespace, "link", "set", "wan", "up")
+
+    def counts(self):
+        """What passed so far: {"passed": ..., "lost": ..., ...}"""
+        self._process.stdin.write("?")
+        self._process.stdin.flush()
+        words = self._process.stdout.readline().split()
+        return {key: int(value)
+                for key, value in (word.split("=") for word in words)}
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
