@@ -89,6 +89,7 @@ static void packet_fire(void *arg)
             BASE_CONTAINER_OF(socket, struct base_packets, socket);
 
         sim->stats.packets++;
+        sim->stats.packet_bytes += packet->len;
         sim_log_traffic(sim, socket->env->label, "packet", &packet->from,
                         &packet->to, packet->len);
         packets->receive(packets->arg, &packet->from, packet->data,

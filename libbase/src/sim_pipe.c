@@ -201,6 +201,7 @@ static void send_data(struct sim_conn *conn, unsigned p,
         base_buf_consume(&pipe->out, n);
         pipe->on_way += n;
         conn->sim->stats.stream_writes++;
+        conn->sim->stats.stream_bytes += n;
     }
 }
 

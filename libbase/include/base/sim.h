@@ -105,8 +105,10 @@ struct base_sim_stats {
     uint64_t lines; /* of the event log */
     uint64_t timers, posts, jobs;
     uint64_t packets;      /* datagrams handed to a socket */
+    uint64_t packet_bytes; /* of those, without UDP's headers */
     uint64_t packets_lost; /* by the link, or where nobody listened */
     uint64_t stream_writes;
+    uint64_t stream_bytes;
     uint64_t connections;  /* accepted */
     uint64_t streams_open; /* that programs hold now; a test for leaks */
 };
