@@ -44,6 +44,10 @@ int raft_new(const struct raft_core_config *config, struct raft **out)
     core->election_ms = config->election_timeout_ms;
     core->heartbeat_ms = config->heartbeat_interval_ms;
     core->random = config->seed;
+    if (lease_init(core, config->lease_drift_ppm) < 0) {
+        base_free(core);
+        return RAFT_EINVAL;
+    }
     core->election_due_ms = UINT64_MAX;
     *out = core;
     return 0;
@@ -100,6 +104,11 @@ static int start(struct raft *core, const struct raft_stored *stored,
     core->durable = log_last(&core->log);
     update->state_changed = true;
     election_reset_timer(core);
+    /* Our last life may have promised a leader not to vote. */
+    if (core->lease_ms != 0 && core->term > 0) {
+        core->quiet_until_ms = core->now_ms + core->election_ms;
+        return 0;
+    }
     /* Alone, there is nobody to wait for. */
     if (core_is_voter(core) && repair_is_whole(core) &&
         configuration_voter_count(core_configuration(core)) == 1)

@@ -7,6 +7,7 @@
  *   persist.c      writes under way, the durable index
  *   membership.c   configurations of the log, changes, leadership transfer
  *   read.c         read barriers
+ *   lease.c        while nobody else can lead, and how that is known
  *   snapshot.c     log compaction and snapshots from the leader
  *   repair.c       the way back of a server whose storage lost something
  *   update.c       filling and freeing updates
@@ -59,6 +60,7 @@ struct progress {
     uint64_t behind;      /* what it called itself when it had lost something;
                              0: nothing lost, or on its way back */
     bool repairing;       /* its log does not count yet */
+    uint64_t lease_ms;    /* sent then, by our clock, and answered; 0: none */
     uint64_t valid_round; /* answers to earlier rounds are of an earlier life */
 };
 
@@ -87,6 +89,7 @@ struct raft {
     char cluster_id[RAFT_ID_MAX];
     uint64_t election_ms;
     uint64_t heartbeat_ms;
+    uint64_t lease_ms; /* how long an answer is worth one; 0: no leases */
     uint64_t random;
     uint64_t now_ms;
     bool started;
@@ -119,6 +122,8 @@ struct raft {
     raft_index verified; /* equal to the leader's log up to here, this term */
     bool ack_owed;       /* entries wait for the disk before their ack */
     uint64_t ack_round;
+    uint64_t ack_sent_ms;
+    uint64_t quiet_until_ms; /* what a life before this one may have promised */
 
     /* Candidate. */
     bool pre_vote;
@@ -135,6 +140,7 @@ struct raft {
     struct pending_read *reads;
     size_t read_count, read_cap;
     bool round_running;
+    bool lease_broken; /* somebody was told not to wait for us to fall silent */
 
     /* membership.c */
     struct configuration_at *configurations; /* oldest first */
@@ -173,7 +179,7 @@ struct raft_message *update_after(struct raft *core,
                                   enum raft_message_type type, const char *to);
 void update_entry(struct raft_update *update, const struct raft_entry *entry);
 void update_read(struct raft_update *update, uint64_t id, int status,
-                 raft_index index);
+                 raft_index index, uint64_t until_ms);
 void update_want(struct raft *core, struct raft_update *update,
                  struct progress *peer);
 
@@ -284,6 +290,11 @@ int transfer_start(struct raft *core, const char *id,
                    struct raft_update *update);
 void transfer_advance(struct raft *core, struct raft_update *update);
 void transfer_end(struct raft *core, int status, struct raft_update *update);
+
+/* ---- lease.c ---- */
+int lease_init(struct raft *core, uint32_t drift_ppm);
+/** Until when nobody else can lead, by our clock; 0: no lease. */
+uint64_t lease_until_ms(const struct raft *core);
 
 /* ---- read.c ---- */
 int read_start(struct raft *core, uint64_t id, struct raft_update *update);

@@ -46,12 +46,14 @@ void become_follower(struct raft *core, raft_term term, const char *leader_id,
         core->verified = 0;
         core->ack_owed = false;
         core->ack_round = 0;
+        core->ack_sent_ms = 0;
     }
     if (core->role != RAFT_FOLLOWER) {
         core->role = RAFT_FOLLOWER;
         core->verified = 0;
         core->ack_owed = false;
         core->ack_round = 0;
+        core->ack_sent_ms = 0;
         update->state_changed = true;
         election_reset_timer(core);
     }
@@ -62,7 +64,11 @@ bool election_is_sticky(const struct raft *core)
 {
     if (core->role == RAFT_LEADER)
         return true; /* check-quorum removes one that nobody hears */
-    return core->leader_heard && core->leader_id[0] != '\0' &&
+    if (core->now_ms < core->quiet_until_ms)
+        return true;
+    /* With leases it is a promise, whatever became of that leader since. */
+    return core->leader_heard &&
+           (core->lease_ms != 0 || core->leader_id[0] != '\0') &&
            core->now_ms < core->leader_heard_ms + core->election_ms;
 }
 

@@ -19,6 +19,7 @@ void follow_ack(struct raft *core, struct raft_update *update)
     reply->u.append_reply.match =
         core->verified < core->durable ? core->verified : core->durable;
     reply->u.append_reply.round = core->ack_round;
+    reply->u.append_reply.sent_ms = core->ack_sent_ms;
     core->ack_owed = core->verified > core->durable;
 }
 
@@ -151,6 +152,8 @@ int follow_append(struct raft *core, struct raft_message *m,
     }
     if (m->u.append.round > core->ack_round)
         core->ack_round = m->u.append.round;
+    if (core->lease_ms != 0 && m->u.append.sent_ms > core->ack_sent_ms)
+        core->ack_sent_ms = m->u.append.sent_ms;
     if (!logs_agree_at(core, m)) {
         reject(core, m, update);
         return 0;

@@ -124,6 +124,8 @@ static struct raft_message *begin_append(struct raft *core,
         m->u.append.renew = peer->behind;
         m->u.append.renew_index = log_last(&core->log);
     }
+    if (core->lease_ms != 0)
+        m->u.append.sent_ms = core->now_ms;
     peer->sent_ms = core->now_ms;
     peer->commit_sent = core->commit;
     return m;
@@ -316,6 +318,7 @@ void lead_begin(struct raft *core, struct raft_update *update)
     update->state_changed = true;
     core->round = 0;
     core->round_running = false;
+    core->lease_broken = false;
     base_free(core->peers);
     core->peers = NULL;
     core->peer_count = 0;
@@ -503,7 +506,8 @@ int lead_append_reply(struct raft *core, const struct raft_message *m,
     if (core->role != RAFT_LEADER || peer == NULL)
         return 0; /* late */
     if (m->u.append_reply.match > log_last(&core->log) ||
-        m->u.append_reply.round > core->round)
+        m->u.append_reply.round > core->round ||
+        m->u.append_reply.sent_ms > core->now_ms)
         return RAFT_EINVAL;
     if (m->u.append_reply.round < peer->valid_round)
         return 0; /* of an earlier life (repair.c) */
@@ -516,6 +520,8 @@ int lead_append_reply(struct raft *core, const struct raft_message *m,
     if (peer->behind != 0)
         repair_returned(core, peer);
     peer->repairing = m->u.append_reply.repairing;
+    if (m->u.append_reply.sent_ms > peer->lease_ms)
+        peer->lease_ms = m->u.append_reply.sent_ms;
     if (m->u.append_reply.rejected) {
         step_back(core, peer, m);
     } else {

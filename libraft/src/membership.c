@@ -364,8 +364,12 @@ void transfer_advance(struct raft *core, struct raft_update *update)
         transfer_end(core, RAFT_ENOSERVER, update);
         return;
     }
-    if (target->match == log_last(&core->log))
-        update_now(core, update, RAFT_MESSAGE_TIMEOUT_NOW, target->id);
+    if (target->match != log_last(&core->log))
+        return;
+    /* It stands at once, and is voted for at once: now or, if this message
+     * takes its time, later in this term. */
+    core->lease_broken = true;
+    update_now(core, update, RAFT_MESSAGE_TIMEOUT_NOW, target->id);
 }
 
 void transfer_end(struct raft *core, int status, struct raft_update *update)

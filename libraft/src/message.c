@@ -84,6 +84,7 @@ static void pack_append(struct packing *p, const struct raft_message *m)
     p->append.round = m->u.append.round;
     p->append.renew = m->u.append.renew;
     p->append.renew_index = m->u.append.renew_index;
+    p->append.sent_ms = m->u.append.sent_ms;
     for (i = 0; i < m->u.append.entry_count; i++)
         entry_pack(&m->u.append.entries[i], &p->entries);
     p->append.entries.len = base_buf_len(&p->entries);
@@ -103,6 +104,7 @@ static void pack_append_reply(struct packing *p, const struct raft_message *m)
     p->append_reply.round = m->u.append_reply.round;
     p->append_reply.behind = m->u.append_reply.behind;
     p->append_reply.repairing = m->u.append_reply.repairing;
+    p->append_reply.sent_ms = m->u.append_reply.sent_ms;
     p->head.append_reply = &p->append_reply;
     p->head.body_case = RAFT__MESSAGE__BODY_APPEND_REPLY;
 }
@@ -243,6 +245,7 @@ static int unpack_append(const Raft__Append *body, struct raft_message *m)
     m->u.append.round = body->round;
     m->u.append.renew = body->renew;
     m->u.append.renew_index = body->renew_index;
+    m->u.append.sent_ms = body->sent_ms;
     rv = entries_unpack(body->entries.data, body->entries.len,
                         &m->u.append.entries, &m->u.append.entry_count);
     if (rv < 0)
@@ -263,6 +266,7 @@ static void unpack_append_reply(const Raft__AppendReply *body,
     m->u.append_reply.round = body->round;
     m->u.append_reply.behind = body->behind;
     m->u.append_reply.repairing = body->repairing;
+    m->u.append_reply.sent_ms = body->sent_ms;
 }
 
 static int unpack_snapshot(const Raft__Snapshot *body, struct raft_message *m)

@@ -314,6 +314,7 @@ int raft_node_new(struct base_env *env, const struct raft_node_config *config,
     core.cluster_id = config->cluster_id;
     core.election_timeout_ms = node->config.election_timeout_ms;
     core.heartbeat_interval_ms = node->config.heartbeat_interval_ms;
+    core.lease_drift_ppm = node->config.lease_drift_ppm;
     core.seed = base_env_random_u64(env);
     rv = raft_new(&core, &node->core);
     if (rv < 0)

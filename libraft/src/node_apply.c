@@ -316,9 +316,22 @@ void apply_reads_ready(struct raft_node *node,
             barrier->confirmed = true;
             barrier->status = update->reads[i].status;
             barrier->index = update->reads[i].index;
+            barrier->until_ms = update->reads[i].until_ms;
         }
     }
     node_wake(node);
+}
+
+/* Applying took longer than the lease did: ask again. */
+static bool lease_ran_out(struct raft_node *node, struct barrier *barrier)
+{
+    if (barrier->status < 0 || barrier->until_ms == 0 ||
+        node_now_ms(node) < barrier->until_ms)
+        return false;
+    barrier->read_id = 0;
+    barrier->confirmed = false;
+    ask_for_new(node);
+    return true;
 }
 
 bool apply_barriers(struct raft_node *node)
@@ -330,8 +343,11 @@ bool apply_barriers(struct raft_node *node)
     while ((barrier = STAILQ_FIRST(&node->barriers)) != NULL &&
            barrier->confirmed &&
            (barrier->status < 0 || barrier->index <= node->applied)) {
-        struct barrier copy = *barrier;
+        struct barrier copy;
 
+        if (lease_ran_out(node, barrier))
+            continue;
+        copy = *barrier;
         STAILQ_REMOVE_HEAD(&node->barriers, next);
         node->barrier_count--;
         base_free(barrier);

@@ -62,6 +62,7 @@ struct barrier {
     bool confirmed;
     int status;
     raft_index index;
+    uint64_t until_ms; /* a lease's end; 0: none needed */
     raft_storage_done_fn done;
     void *arg;
 };

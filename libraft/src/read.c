@@ -1,7 +1,8 @@
 /*
  * Read barriers by read index (thesis 6.4): note the commit index, have a
  * majority confirm that we still lead, wait until it is applied. Barriers that
- * come while a round of confirmation is out share the next one.
+ * come while a round of confirmation is out share the next one. A lease, where
+ * leases are used, is a confirmation that has been given already.
  */
 #include "base/alloc.h"
 #include "core_internal.h"
@@ -56,7 +57,7 @@ static bool finish_rounds(struct raft *core, struct raft_update *update)
         struct pending_read *read = &core->reads[i];
 
         if (read->round != 0 && round_is_confirmed(core, read->round))
-            update_read(update, read->id, 0, read->index);
+            update_read(update, read->id, 0, read->index, 0);
         else
             core->reads[kept++] = *read;
     }
@@ -80,6 +81,10 @@ int read_start(struct raft *core, uint64_t id, struct raft_update *update)
 {
     if (core->role != RAFT_LEADER)
         return RAFT_ENOTLEADER;
+    if (term_has_committed(core) && core->now_ms < lease_until_ms(core)) {
+        update_read(update, id, 0, core->commit, lease_until_ms(core));
+        return 0;
+    }
     if (core->read_count == core->read_cap) {
         core->read_cap = core->read_cap == 0 ? 16 : core->read_cap * 2;
         core->reads = base_reallocarray(core->reads, core->read_cap,
@@ -95,7 +100,7 @@ void read_end(struct raft *core, struct raft_update *update)
     size_t i;
 
     for (i = 0; i < core->read_count; i++)
-        update_read(update, core->reads[i].id, RAFT_ENOTLEADER, 0);
+        update_read(update, core->reads[i].id, RAFT_ENOTLEADER, 0, 0);
     core->read_count = 0;
     core->round_running = false;
 }

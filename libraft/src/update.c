@@ -60,12 +60,12 @@ void update_entry(struct raft_update *update, const struct raft_entry *entry)
 }
 
 void update_read(struct raft_update *update, uint64_t id, int status,
-                 raft_index index)
+                 raft_index index, uint64_t until_ms)
 {
     update->reads = grown(update->reads, update->read_count, &update->read_cap,
                           sizeof(*update->reads));
     update->reads[update->read_count++] =
-        (struct raft_read_ready){id, status, index};
+        (struct raft_read_ready){id, status, index, until_ms};
 }
 
 void update_want(struct raft *core, struct raft_update *update,

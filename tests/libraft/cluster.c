@@ -86,6 +86,7 @@ static void boot(struct cluster *cluster, struct cluster_server *server)
                           server, &server->packets) == 0,
          "no socket");
     config.id = server->id;
+    config.lease_drift_ppm = cluster->config.lease_ppm;
     config.transport.ops = &cluster_transport_ops;
     config.transport.ctx = server;
     config.fsm.ops = &cluster_fsm_ops;
@@ -138,7 +139,10 @@ static void make_server(struct cluster *cluster, unsigned number)
     base_addr_parse(&server->addr, text, 0);
     server->host =
         base_sim_host_new(cluster->sim, server->id, &server->addr, 1);
-    if (ppm > 0)
+    if (cluster->config.drifts != NULL)
+        base_sim_host_set_drift(server->host,
+                                cluster->config.drifts[number]);
+    else if (ppm > 0)
         base_sim_host_set_drift(
             server->host,
             (int32_t)base_sim_random_below(cluster->sim, 2u * ppm + 1) -

@@ -110,6 +110,8 @@ struct cluster_config {
     uint32_t snapshot_threshold; /* 0: never */
     bool on_files;   /* SQLite, on disks in trouble */
     uint32_t drift_ppm; /* clocks are off by up to so much, either way */
+    const int32_t *drifts; /* or of each so much; NULL: by chance */
+    uint32_t lease_ppm; /* reads by lease, on that bound; 0: no leases */
 };
 
 struct cluster {

@@ -2,6 +2,7 @@
 #include "suite.h"
 
 Suite *core_suite(void);
+Suite *lease_suite(void);
 Suite *linear_suite(void);
 Suite *log_suite(void);
 Suite *node_suite(void);
@@ -16,6 +17,7 @@ int main(void)
 {
     Suite *(*const suites[])(void) = {
         core_suite,
+        lease_suite,
         linear_suite,
         log_suite,
         node_suite,

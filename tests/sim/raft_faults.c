@@ -242,7 +242,9 @@ static void jump_clock(struct faults *faults, unsigned victim)
     base_sim_host_shift_wall(server->host,
                              (int64_t)below(faults, 7200) * 1000000000 -
                                  3600000000000);
-    base_sim_host_jump(server->host, below(faults, 3000) * 1000000u);
+    /* Leases rest on clocks that do not jump. */
+    if (faults->cluster->config.lease_ppm == 0)
+        base_sim_host_jump(server->host, below(faults, 3000) * 1000000u);
     faults->cluster->counts.clock_jumps++;
 }
 

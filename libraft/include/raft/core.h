@@ -26,6 +26,7 @@ struct raft_core_config {
     const char *cluster_id;          /* NULL or "": learnt */
     uint32_t election_timeout_ms;    /* actual: random in [1x, 2x) */
     uint32_t heartbeat_interval_ms;
+    uint32_t lease_drift_ppm; /* see raft/node.h; 0: no leases */
     uint64_t seed;
 };
 
@@ -92,6 +93,7 @@ struct raft_read_ready {
     uint64_t read_id;
     int status;       /* 0, RAFT_ENOTLEADER */
     raft_index index; /* run the read once this is applied */
+    uint64_t until_ms; /* and before this: it rests on a lease. 0: any time */
 };
 
 /** A follower needs entries that are in memory no more: read them from the

@@ -48,6 +48,7 @@ struct raft_message {
             size_t entry_count;
             uint64_t renew; /* a `behind` of yours: come back, and count once */
             raft_index renew_index; /* you have our log up to here */
+            uint64_t sent_ms; /* on our clock; 0: no leases */
         } append;
         struct {
             bool rejected;
@@ -59,6 +60,8 @@ struct raft_message {
             uint64_t behind; /* its storage lost something, and it promises
                                 nothing; the number names this life of it */
             bool repairing;  /* it is being given back what it lost */
+            uint64_t sent_ms; /* echoed: no vote for one election timeout from
+                                 then on at least (thesis 6.4.1) */
         } append_reply;
         struct {
             raft_index index;

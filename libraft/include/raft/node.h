@@ -50,6 +50,13 @@ struct raft_node_config {
     /* What the log may take in memory, beside what is not yet applied; older
      * entries are read from the storage for followers that lag (0: 16 MiB). */
     uint32_t log_cache_bytes;
+
+    /* Above 0, read barriers need no round trip while a lease lasts. It holds
+     * if no two clocks of the cluster run apart by more than twice this (each
+     * is off by at most so many millionths), while they run: not across a
+     * suspended machine. The same on every server, or a lease never holds; at
+     * most 500,000. See docs/raft.md, "Reads". 0: every barrier asks. */
+    uint32_t lease_drift_ppm;
 };
 
 /** Loads the storage (later, from the loop) and becomes a follower. on_state
