@@ -39,8 +39,18 @@ int db_error(struct raft_db *db, const char *what);
 
 /** All writes of the list in one transaction, durable when it returns 0. */
 int db_commit_writes(struct raft_db *db, const struct storage_op_list *writes);
-/** Reads what is there into stored. */
+/** Reads what is there into stored (sqlite_load.c). */
 int db_load(struct raft_db *db, struct raft_stored *stored);
+/** Entries have checksums of their own; a page of SQLite's has none, so the
+ * row of the snapshot has one too. */
+uint32_t db_snapshot_checksum(raft_index index, raft_term term,
+                              raft_index configuration_index,
+                              const void *configuration, size_t len);
+/** Terms and indexes are SQLite's signed 64 bits there. */
+static inline uint64_t db_column_u64(sqlite3_stmt *statement, int column)
+{
+    return (uint64_t)sqlite3_column_int64(statement, column);
+}
 /** Records a finished snapshot and drops the log before it, in one
  * transaction. */
 int db_snapshot_finished(struct raft_db *db, raft_index index, raft_term term,
