@@ -279,6 +279,21 @@ START_TEST(living_member_refutes_a_force_leave)
 }
 END_TEST
 
+/* Where nobody else is alive an intent is told to nobody, so the one that it
+ * is about cannot refute it: agents of the original keep it in leaving. */
+START_TEST(force_leave_of_the_only_other_does_not_stay)
+{
+    struct serf_pool *pool = serf_pool_new(12, 2);
+
+    serf_pool_form(pool);
+    gossip_serf_force_leave(pool->nodes[0].serf, "n1", false, NULL, NULL);
+    serf_pool_run_ms(pool, 1000);
+    ck_assert_int_eq(serf_pool_status(pool, 0, 1), GOSSIP_MEMBER_LEAVING);
+    serf_pool_await(pool, 1, GOSSIP_MEMBER_ALIVE, 60000);
+    serf_pool_free(pool);
+}
+END_TEST
+
 START_TEST(prune_of_a_leaving_member_waits_for_its_end)
 {
     struct serf_pool *pool = serf_pool_new(13, 3);
@@ -628,6 +643,7 @@ Suite *serf_pool_suite(void)
     tcase_add_test(tcase, force_leave_turns_failed_into_left);
     tcase_add_test(tcase, prune_forgets_at_once);
     tcase_add_test(tcase, living_member_refutes_a_force_leave);
+    tcase_add_test(tcase, force_leave_of_the_only_other_does_not_stay);
     tcase_add_test(tcase, prune_of_a_leaving_member_waits_for_its_end);
     tcase_add_test(tcase, partition_heals_without_help);
     tcase_add_test(tcase, failed_and_left_members_are_reaped_in_time);
