@@ -23,6 +23,7 @@
 struct world {
     struct base_sim *sim;
     struct base_env *env;
+    struct base_net *net;
     struct rpc_server *rpc;
     struct catalog catalog;
     uint64_t index;
@@ -137,6 +138,7 @@ static void start_local(void)
         .datacenter = "dc1",
         .folder = world.folder[0] ? world.folder : NULL,
         .check_update_interval_ms = UPDATE_INTERVAL_MS,
+        .net = world.net,
     };
 
     ck_assert_int_eq(base_addr_parse_ip(&config.address, "10.0.0.1"), 0);
@@ -155,6 +157,7 @@ static void setup(void)
     world.sim = base_sim_new(1);
     host = base_sim_host_new(world.sim, "n1", &addr, 1);
     world.env = base_sim_host_env(host, "main");
+    world.net = base_sim_host_net(host, world.env);
     ck_assert_int_eq(rpc_server_new(world.env, &config, &world.rpc), 0);
     rpc_server_method(world.rpc, "Catalog.Register", 0, on_register, NULL);
     rpc_server_method(world.rpc, "Catalog.Deregister", 0, on_deregister, NULL);
@@ -689,6 +692,136 @@ START_TEST(it_can_go_at_any_moment)
 }
 END_TEST
 
+/* ---- checks of the node, and checks that run ------------------------------ */
+
+static int put_check(const char *service_id, const char *id,
+                     const struct check_spec *spec)
+{
+    Fedstate__Check check = check_of(id, "critical");
+
+    return local_state_put_check(world.local, service_id, &check, spec);
+}
+
+START_TEST(checks_of_the_node_come_and_go)
+{
+    struct check_spec ttl = {.ttl_ms = 3600000};
+
+    keep_on_disk();
+    start_local();
+    ck_assert_int_eq(put_check("", "disk", &ttl), 0);
+    ck_assert_int_eq(put_check("", "load", &ttl), 0);
+    ck_assert_int_eq(put_check("none", "x", &ttl), BASE_ENOTFOUND);
+    ck_assert_int_eq(put_check("", "serfHealth", &ttl), BASE_EEXIST);
+    run_ms(1000);
+    ck_assert_str_eq(known_check("disk")->service_id, "");
+    ck_assert_ptr_nonnull(known_check("load"));
+    ck_assert_int_eq(
+        local_state_check(world.local, "disk", "passing", "empty"), 0);
+    ck_assert_int_eq(local_state_remove_check(world.local, "load"), 0);
+    ck_assert_int_eq(local_state_remove_check(world.local, "load"),
+                     BASE_ENOTFOUND);
+    run_ms(1000);
+    ck_assert_str_eq(known_check("disk")->status, "passing");
+    ck_assert_ptr_null(known_check("load"));
+    /* Kept, and no service. */
+    local_state_free(world.local);
+    start_local();
+    ck_assert_int_eq(local_state_deregister(world.local, ""), BASE_ENOTFOUND);
+    run_ms(1000);
+    ck_assert_str_eq(known_check("disk")->output, "empty");
+    ck_assert_int_eq(local_state_remove_check(world.local, "disk"), 0);
+    run_ms(1000);
+    ck_assert_ptr_null(known_check("disk"));
+}
+END_TEST
+
+START_TEST(a_check_joins_those_of_its_service)
+{
+    struct check_spec ttl = {.ttl_ms = 3600000};
+
+    start_local();
+    put("web-1", "c1", 3600000);
+    ck_assert_int_eq(put_check("web-1", "c2", &ttl), 0);
+    run_ms(1000);
+    ck_assert_str_eq(known_check("c1")->status, "passing");
+    ck_assert_str_eq(known_check("c2")->service_name, "web");
+    local_state_deregister(world.local, "web-1");
+    run_ms(1000);
+    ck_assert_ptr_null(known_check("c1"));
+    ck_assert_ptr_null(known_check("c2"));
+}
+END_TEST
+
+static void on_accept(void *arg, struct base_stream *stream)
+{
+    (void)arg;
+    base_stream_close(stream);
+}
+
+/* The port of the TCP checks below: open or closed. */
+static struct base_listener *listen_at_port(void)
+{
+    struct base_listener *listener;
+    struct base_addr at;
+
+    base_addr_parse_ip(&at, "10.0.0.1");
+    at.port = 80;
+    ck_assert_int_eq(
+        base_net_listen(world.net, &at, on_accept, NULL, &listener), 0);
+    return listener;
+}
+
+START_TEST(results_count_when_there_are_enough_in_a_row)
+{
+    struct check_spec spec = {.tcp = (char *)(uintptr_t)"10.0.0.1:80",
+                              .interval_ms = 1000,
+                              .passing_after = 3,
+                              .critical_after = 2};
+    struct base_listener *listener = listen_at_port();
+
+    start_local();
+    put("web-1", NULL, 0);
+    ck_assert_int_eq(put_check("web-1", "port", &spec), 0);
+    run_ms(2050); /* one to two results, maybe three at the very end */
+    ck_assert_str_eq(known_check("port")->status, "critical");
+    run_ms(2000);
+    ck_assert_str_eq(known_check("port")->status, "passing");
+    ck_assert_int_eq(local_state_check(world.local, "port", "critical", ""),
+                     BASE_EINVAL);
+    base_net_listener_close(world.net, listener);
+    run_ms(1050);
+    ck_assert_str_eq(known_check("port")->status, "passing");
+    run_ms(1050);
+    ck_assert_str_eq(known_check("port")->status, "critical");
+}
+END_TEST
+
+START_TEST(a_service_that_stays_critical_goes)
+{
+    struct check_spec spec = {.tcp = (char *)(uintptr_t)"10.0.0.1:80",
+                              .interval_ms = 1000,
+                              .deregister_ms = 60000};
+    struct base_listener *listener = listen_at_port();
+
+    start_local();
+    put("web-1", NULL, 0);
+    ck_assert_int_eq(put_check("web-1", "port", &spec), 0);
+    run_ms(2000);
+    base_net_listener_close(world.net, listener);
+    run_ms(50000);
+    ck_assert_str_eq(known_check("port")->status, "critical");
+    listener = listen_at_port(); /* back in time: it counts anew */
+    run_ms(20000);
+    ck_assert_ptr_nonnull(known("web-1"));
+    base_net_listener_close(world.net, listener);
+    run_ms(55000);
+    ck_assert_ptr_nonnull(known("web-1"));
+    run_ms(8000);
+    ck_assert_ptr_null(known("web-1"));
+    ck_assert_uint_eq(local_state_count(world.local), 0);
+}
+END_TEST
+
 Suite *local_state_suite(void);
 Suite *local_state_suite(void)
 {
@@ -712,6 +845,10 @@ Suite *local_state_suite(void)
     tcase_add_test(tcase, a_disk_that_refuses_is_told);
     tcase_add_test(tcase, a_folder_that_cannot_be_is_an_error);
     tcase_add_test(tcase, it_can_go_at_any_moment);
+    tcase_add_test(tcase, checks_of_the_node_come_and_go);
+    tcase_add_test(tcase, a_check_joins_those_of_its_service);
+    tcase_add_test(tcase, results_count_when_there_are_enough_in_a_row);
+    tcase_add_test(tcase, a_service_that_stays_critical_goes);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -130,8 +130,8 @@ class PythonConsul(Agents):
         self.until("the catalog to have both", lambda: {
             "disk", "db-alive", "serfHealth"} <= {
                 one["CheckID"] for one in self.consul.health.node("c1")[1]})
-        self.assertIn("disk", {one["CheckID"] for one
-                               in self.consul.health.state("passing")[1]})
+        self.until("the disk to be well", lambda: "disk" in {
+            one["CheckID"] for one in self.consul.health.state("passing")[1]})
         self.assertTrue(check.deregister("disk"))
         self.assertTrue(check.deregister("db-alive"))
         self.until("the catalog to have neither", lambda: {
