@@ -212,6 +212,7 @@ sim: $(SIMS) ## deterministic simulations: SEED=n replays one, SIM_ARGS='-seeds 
 # NAME is a library, whose src/ they see and which they link; or they link all.
 BENCHES := $(patsubst tests/bench/%_bench.c,$(B)/bin/%-bench,$(wildcard tests/bench/*_bench.c))
 LINK_storm := gossip base
+LINK_rest  := gossip base
 $(foreach l,$(LIBS),$(eval $(B)/obj/tests/bench/$(l)_%.o: CFLAGS_ALL += -Ilib$(l)/src))
 bench_libs = $(if $(LINK_$(1)),$(LINK_$(1):%=$(B)/lib/lib%.a),$(B)/lib/daemon.a $(LIBFILES))
 $(B)/bin/%-bench: $$(addprefix $(B)/obj/,$$(addsuffix .o,$$(basename $$(wildcard tests/bench/$$*_*.c)))) $$(call bench_libs,$$*)
