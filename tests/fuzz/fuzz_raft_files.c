@@ -6,6 +6,7 @@
  * what its checksum says; all else is refused.
  * needs: raft base
  * covers: libraft/src/sqlite_side.c
+ * covers: libraft/src/sqlite_snapshot.c
  */
 #include "fuzz.h"
 
@@ -119,6 +120,19 @@ static void write_snapshot(void)
     FUZZ_REQUIRE(snapshot_writer_finish(&writer, path, folder) == 0);
 }
 
+/* Where nothing can be written, nothing is left behind. */
+static void write_nowhere(void)
+{
+    struct snapshot_writer writer = {.fd = -1};
+
+    FUZZ_REQUIRE(snapshot_writer_open(&writer, "/nowhere/at/all") < 0);
+    FUZZ_REQUIRE(snapshot_writer_open(&writer, other) == 0);
+    FUZZ_REQUIRE(snapshot_writer_add(&writer, "x", 1) == 0);
+    FUZZ_REQUIRE(snapshot_writer_finish(&writer, "/nowhere/at/all", folder) <
+                 0);
+    FUZZ_REQUIRE(access(other, F_OK) < 0 && writer.fd < 0);
+}
+
 static void read_snapshot(bool ours)
 {
     struct base_buf piece = BASE_BUF_INIT;
@@ -157,6 +171,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         write_side();
     else
         write_snapshot();
+    if (len == 1)
+        write_nowhere();
     if (ours)
         change(data + 1, len - 1);
     if (side)
