@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "agent/check_tls.h"
+#include "agent/certificate_age.h"
 #include "agent/joins.h"
 #include "agent/local_state.h"
 #include "agent/monitor.h"
@@ -58,6 +59,7 @@ struct agent {
     bool gossip_runs;
     struct rpc_tls *main_tls, *gossip_tls;
     struct pool_files lan_files, wan_files;
+    struct certificate_age certificate_age;
     struct acl *acl; /* NULL: not asked for */
     char node_id[NODE_ID_TEXT];
     struct stable_files *stable;
@@ -196,6 +198,7 @@ static int reload(void *ctx, char **why)
         rv = http_reload(agent->http, why);
     if (rv != 0)
         return rv;
+    certificate_age_renew(&agent->certificate_age);
     return base_env_post(base_loop_env(agent->gossip), reload_gossip, agent);
 }
 
@@ -577,6 +580,9 @@ static int start(struct agent *agent, char **why)
     start_joins(agent);
     if (make_local(agent, why) != 0 || make_http(agent, why) != 0)
         return -1;
+    if (agent->main_tls)
+        certificate_age_start(&agent->certificate_age,
+                              base_loop_env(agent->main), agent->main_tls);
     watch_signals(agent);
     if (pthread_create(&agent->gossip_thread, NULL, run_gossip,
                        agent->gossip) != 0)
@@ -614,6 +620,7 @@ static void finish(struct agent *agent)
     stable_files_free(agent->stable);
     pool_files_close(&agent->lan_files);
     pool_files_close(&agent->wan_files);
+    certificate_age_stop(&agent->certificate_age);
     acl_free(agent->acl);
     if (agent->main_tls)
         rpc_tls_free(agent->main_tls);

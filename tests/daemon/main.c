@@ -5,6 +5,7 @@ Suite *acl_suite(void);
 Suite *args_suite(void);
 Suite *birth_suite(void);
 Suite *catalog_suite(void);
+Suite *certificate_age_suite(void);
 Suite *certificates_suite(void);
 Suite *check_run_suite(void);
 Suite *client_sim_suite(void);
@@ -56,6 +57,7 @@ int main(void)
         acl_suite, args_suite,
         birth_suite,
         catalog_suite,
+        certificate_age_suite,
         certificates_suite,
         check_run_suite,
         client_sim_suite,
