@@ -411,6 +411,7 @@ bool raft_peer_progress(const struct raft *core, const char *id,
     *out = (struct raft_progress){.match = peer->match,
                                   .next = peer->next,
                                   .heard_ms = peer->heard_ms,
+                                  .moved_ms = peer->moved_ms,
                                   .inflight = peer->inflight_count,
                                   .snapshot =
                                       peer->state == PROGRESS_SNAPSHOT,

@@ -55,7 +55,8 @@ struct progress {
     uint32_t inflight_start;
     uint32_t inflight_count;
     uint32_t inflight_bytes;
-    uint64_t snapshot_offset;
+    uint64_t snapshot_offset; /* up to here it has it */
+    uint64_t snapshot_sent;   /* and up to here it was sent */
     uint64_t snapshot_asked_ms;
     uint64_t behind;      /* what it called itself when it had lost something;
                              0: nothing lost, or on its way back */
@@ -304,6 +305,9 @@ void read_end(struct raft *core, struct raft_update *update);
 /* ---- snapshot.c ---- */
 int snapshot_chunk(struct raft *core, const struct raft_message *m,
                    struct raft_update *update);
+/** Asks for the pieces that the peer's window allows. */
+void snapshot_ask(struct raft *core, struct progress *peer,
+                  struct raft_update *update);
 int snapshot_reply(struct raft *core, const struct raft_message *m,
                    struct raft_update *update);
 int snapshot_taken(struct raft *core, const struct raft_event *event,

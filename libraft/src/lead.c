@@ -192,7 +192,8 @@ static void replicate_to(struct raft *core, struct progress *peer,
     if (needs_snapshot(core, peer)) {
         set_state(peer, PROGRESS_SNAPSHOT);
         peer->snapshot_offset = 0;
-        update_want(core, update, peer);
+        peer->snapshot_sent = 0;
+        snapshot_ask(core, peer, update);
         return;
     }
     if (peer->state == PROGRESS_PROBE) {
@@ -275,8 +276,10 @@ void lead_heartbeat(struct raft *core, struct progress *peer,
     if (peer->state == PROGRESS_SNAPSHOT) {
         send_append(core, peer, 0, update);
         /* A chunk or its answer got lost: ask for it again. */
-        if (core->now_ms >= peer->snapshot_asked_ms + core->election_ms)
+        if (core->now_ms >= peer->snapshot_asked_ms + core->election_ms) {
+            peer->snapshot_sent = peer->snapshot_offset;
             update_want(core, update, peer);
+        }
         return;
     }
     if (needs_snapshot(core, peer)) {

@@ -87,11 +87,13 @@ struct snapshot_about {
 /* A snapshot that comes from the leader, chunk by chunk, into the storage. */
 struct node_installing {
     bool active;
-    bool busy; /* the storage has a chunk */
-    bool last; /* that chunk is the last one */
+    bool last; /* the last chunk has come */
     struct snapshot_about about;
-    uint64_t offset; /* the next one wanted */
-    size_t chunk_len;
+    uint64_t offset; /* of the next chunk */
+    uint64_t stored; /* up to here the storage has it */
+    /* Chunks that the storage has and has not answered: a ring. */
+    size_t lens[RAFT_SNAPSHOT_WINDOW];
+    unsigned first, pending;
     char leader[RAFT_ID_MAX];
     uint64_t round;
 };
@@ -218,6 +220,8 @@ void snapshot_send_wanted(struct raft_node *node,
                           const struct raft_snapshot_want *want);
 void snapshot_receive_chunk(struct raft_node *node,
                             const struct raft_message *message);
+/** One comes from the leader, and is still of use. */
+bool snapshot_is_installing(struct raft_node *node);
 /** Puts the storage's newest snapshot into the state machine. */
 void snapshot_restore(struct raft_node *node);
 void snapshot_free(struct raft_node *node);

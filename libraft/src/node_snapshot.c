@@ -1,8 +1,8 @@
 /*
  * Snapshots on the move: pieces from the storage to a follower, pieces from
  * the leader into the storage, and from the storage into the state machine.
- * One piece is in memory at a time. The follower says which byte it wants
- * next, so a broken transfer goes on where it stopped.
+ * A window of pieces is in memory at most. The follower says which byte it
+ * wants next, so a broken transfer goes on where it stopped.
  */
 #include <string.h>
 
@@ -80,7 +80,7 @@ static void reply(struct raft_node *node, bool done)
     memcpy(message.from, node->id, sizeof(message.from));
     memcpy(message.to, installing->leader, sizeof(message.to));
     message.u.snapshot_reply.index = installing->about.index;
-    message.u.snapshot_reply.offset = installing->offset;
+    message.u.snapshot_reply.offset = installing->stored;
     message.u.snapshot_reply.done = done;
     message.u.snapshot_reply.round = installing->round;
     node_send(node, &message);
@@ -93,7 +93,6 @@ static void on_installed(void *arg, int status)
     struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_INSTALLED};
     bool needed;
 
-    installing->busy = false;
     installing->active = false;
     if (node->stopped)
         return;
@@ -132,9 +131,10 @@ static void on_chunk_stored(void *arg, int status)
         node_fail(node, status, "a piece of a snapshot could not be stored");
         return;
     }
-    installing->offset += installing->chunk_len;
-    if (!installing->last) {
-        installing->busy = false;
+    installing->stored += installing->lens[installing->first];
+    installing->first = (installing->first + 1) % RAFT_SNAPSHOT_WINDOW;
+    installing->pending--;
+    if (!installing->last || installing->pending > 0) {
         reply(node, false);
         return;
     }
@@ -171,11 +171,14 @@ static void store_chunk(struct raft_node *node,
 {
     struct node_installing *installing = &node->installing;
     struct raft_storage *storage = node->config.storage;
+    unsigned at =
+        (installing->first + installing->pending) % RAFT_SNAPSHOT_WINDOW;
     int rv;
 
-    installing->busy = true;
     installing->last = message->u.snapshot.last;
-    installing->chunk_len = message->u.snapshot.len;
+    installing->lens[at] = message->u.snapshot.len;
+    installing->offset += message->u.snapshot.len;
+    installing->pending++;
     rv = storage->ops->snapshot_append(storage, message->u.snapshot.data,
                                        message->u.snapshot.len,
                                        on_chunk_stored, node);
@@ -190,20 +193,34 @@ void snapshot_receive_chunk(struct raft_node *node,
 
     /* Our own snapshot, or the last one installed, is still on its way: the
      * leader asks again. */
-    if (node->taking != NULL || node->restoring.active || installing->busy)
+    if (node->taking != NULL || node->restoring.active ||
+        (installing->active && installing->last))
         return;
     if (!installing->active ||
         installing->about.index != message->u.snapshot.index ||
         installing->about.term != message->u.snapshot.term) {
-        if (!begin_installing(node, message))
+        if (installing->pending > 0 || !begin_installing(node, message))
             return;
     }
     memcpy(installing->leader, message->from, sizeof(installing->leader));
     installing->round = message->u.snapshot.round;
-    if (message->u.snapshot.offset == installing->offset)
+    if (message->u.snapshot.offset == installing->offset &&
+        installing->pending < RAFT_SNAPSHOT_WINDOW)
         store_chunk(node, message);
-    else
+    else if (installing->pending == 0)
         reply(node, false); /* this is the byte we want */
+}
+
+bool snapshot_is_installing(struct raft_node *node)
+{
+    struct node_installing *installing = &node->installing;
+
+    /* Appends were faster, or its leader is gone: who began it may never end
+     * it. */
+    if (installing->pending == 0 && !installing->last &&
+        installing->about.index <= raft_commit_index(node->core))
+        installing->active = false;
+    return installing->active;
 }
 
 /* ---- into the state machine ---- */

@@ -10,6 +10,8 @@
 #include "node_internal.h"
 
 #define PIECE_BYTES (256u << 10)
+#define FEEDING_MS 10000u
+#define FEEDING_THRESHOLDS 64u /* then the log has grown enough */
 
 struct node_taking {
     struct raft_node *node; /* NULL: given up, and freed by who comes last */
@@ -147,15 +149,38 @@ static void read_piece(struct node_taking *taking)
         give_up(taking, "the bulk worker is busy", rv);
 }
 
-static bool is_due(const struct raft_node *node)
+/* A new snapshot makes a follower that is being sent the last one begin anew,
+ * which might never end: so it waits while one comes further, for a while. */
+static bool is_feeding(const struct raft_node *node)
+{
+    const struct raft_configuration *configuration =
+        raft_current_configuration(node->core, NULL);
+    struct raft_progress progress;
+    uint32_t i;
+
+    if ((node->applied - node->newest.index) / FEEDING_THRESHOLDS >=
+        node->config.snapshot_threshold)
+        return false;
+    for (i = 0; i < configuration->server_count; i++) {
+        if (raft_peer_progress(node->core, configuration->servers[i].id,
+                               &progress) &&
+            progress.snapshot &&
+            base_env_now_ms(node->env) < progress.moved_ms + FEEDING_MS)
+            return true;
+    }
+    return false;
+}
+
+static bool is_due(struct raft_node *node)
 {
     return node->config.snapshot_threshold != UINT32_MAX &&
            node->config.fsm.ops->snapshot != NULL &&
            node->config.storage->ops->snapshot_begin != NULL &&
-           node->taking == NULL && !node->installing.active &&
+           node->taking == NULL && !snapshot_is_installing(node) &&
            !node->restoring.active && !node->stopped &&
            node->applied >=
-               node->newest.index + node->config.snapshot_threshold;
+               node->newest.index + node->config.snapshot_threshold &&
+           !is_feeding(node);
 }
 
 void snapshot_consider(struct raft_node *node)

@@ -1,7 +1,7 @@
 /*
  * Snapshots, as far as the core goes: the log forgets what one holds (section
- * 7), a follower that needs what was forgotten is sent one in chunks, one
- * chunk on its way at a time. Chunks go from storage to storage past the core,
+ * 7), a follower that needs what was forgotten is sent one in chunks, a window
+ * of them on their way at a time. Chunks go from storage to storage past the core,
  * which decides only whom they come from and what they change.
  */
 #include <assert.h>
@@ -124,6 +124,30 @@ int snapshot_installed(struct raft *core, const struct raft_event *event,
     return 0;
 }
 
+void snapshot_ask(struct raft *core, struct progress *peer,
+                  struct raft_update *update)
+{
+    /* The first one alone: its answer says where to go on. */
+    uint64_t window = peer->snapshot_offset == 0 ? 1 : RAFT_SNAPSHOT_WINDOW;
+    uint64_t end =
+        peer->snapshot_offset + window * (uint64_t)RAFT_SNAPSHOT_CHUNK_MAX;
+
+    while (peer->snapshot_sent < end)
+        update_want(core, update, peer);
+}
+
+static void snapshot_went_on(struct raft *core, struct progress *peer,
+                             uint64_t offset, struct raft_update *update)
+{
+    if (offset > peer->snapshot_offset)
+        peer->moved_ms = core->now_ms;
+    /* It begins anew, or has more of it than we sent. */
+    if (offset < peer->snapshot_offset || offset > peer->snapshot_sent)
+        peer->snapshot_sent = offset;
+    peer->snapshot_offset = offset;
+    snapshot_ask(core, peer, update);
+}
+
 int snapshot_reply(struct raft *core, const struct raft_message *m,
                    struct raft_update *update)
 {
@@ -143,10 +167,7 @@ int snapshot_reply(struct raft *core, const struct raft_message *m,
     if (peer->state != PROGRESS_SNAPSHOT)
         return 0; /* late */
     if (!m->u.snapshot_reply.done) {
-        if (m->u.snapshot_reply.offset > peer->snapshot_offset)
-            peer->moved_ms = core->now_ms;
-        peer->snapshot_offset = m->u.snapshot_reply.offset;
-        update_want(core, update, peer);
+        snapshot_went_on(core, peer, m->u.snapshot_reply.offset, update);
         return 0;
     }
     lead_matched(core, peer, m->u.snapshot_reply.index, update);

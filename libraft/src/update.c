@@ -78,8 +78,9 @@ void update_want(struct raft *core, struct raft_update *update,
     want = &update->wants[update->want_count++];
     memcpy(want->to, peer->id, sizeof(want->to));
     want->term = core->term;
-    want->offset = peer->snapshot_offset;
+    want->offset = peer->snapshot_sent;
     want->round = core->round;
+    peer->snapshot_sent += RAFT_SNAPSHOT_CHUNK_MAX;
     peer->snapshot_asked_ms = core->now_ms;
 }
 

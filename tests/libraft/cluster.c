@@ -37,6 +37,8 @@ static void link_between(void *arg, const struct base_sim_host *from,
     link->duplicate_ppm = cluster->duplicate_ppm;
     if (cluster->delay_max_us != 0)
         link->delay_max_us = cluster->delay_max_us;
+    if (cluster->delay_min_us != 0)
+        link->delay_min_us = cluster->delay_min_us;
 }
 
 static uint64_t random_below(void *arg, uint64_t bound)

@@ -108,6 +108,7 @@ struct cluster_config {
     unsigned count;  /* servers on one network */
     unsigned voters; /* the first of them are the first configuration */
     uint32_t snapshot_threshold; /* 0: never */
+    size_t ballast_bytes;        /* of a snapshot; 0: 300 KiB */
     bool on_files;   /* SQLite, on disks in trouble */
     uint32_t drift_ppm; /* clocks are off by up to so much, either way */
     const int32_t *drifts; /* or of each so much; NULL: by chance */
@@ -120,7 +121,7 @@ struct cluster {
     unsigned count;
     struct cluster_server servers[CLUSTER_MAX];
     bool cut[CLUSTER_MAX][CLUSTER_MAX]; /* from, to */
-    uint32_t loss_ppm, duplicate_ppm, delay_max_us;
+    uint32_t loss_ppm, duplicate_ppm, delay_min_us, delay_max_us;
     /* What any server applied at an index. */
     struct cluster_fact *facts;
     raft_index fact_count, fact_cap;

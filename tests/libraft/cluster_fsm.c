@@ -84,8 +84,15 @@ static int fsm_apply(void *ctx, const struct raft_entry *entries, size_t count,
 
 struct image {
     struct cluster_state state;
+    size_t ballast;
     size_t at;
 };
+
+static size_t ballast_of(const struct cluster *cluster)
+{
+    return cluster->config.ballast_bytes != 0 ? cluster->config.ballast_bytes
+                                              : BALLAST_BYTES;
+}
 
 static int fsm_snapshot(void *ctx, void **image)
 {
@@ -94,6 +101,7 @@ static int fsm_snapshot(void *ctx, void **image)
 
     BASE_NEW(new_image);
     new_image->state = server->state;
+    new_image->ballast = ballast_of(server->cluster);
     server->snapshot_seen = server->state.applied;
     server->cluster->counts.snapshots++;
     *image = new_image;
@@ -112,7 +120,7 @@ static int fsm_snapshot_read(void *ctx, void *arg, size_t limit,
                              struct base_buf *out)
 {
     struct image *image = arg;
-    size_t total = sizeof(image->state) + BALLAST_BYTES;
+    size_t total = sizeof(image->state) + image->ballast;
 
     (void)ctx;
     while (limit-- > 0 && image->at < total)
@@ -165,7 +173,7 @@ static int fsm_restore_end(void *ctx, bool ok)
 
     if (ok) {
         MUST(!restoring->bad &&
-                 restoring->at == sizeof(restoring->state) + BALLAST_BYTES,
+                 restoring->at == sizeof(restoring->state) + ballast_of(cluster),
              "server %u restores a damaged snapshot", server->number);
         server->state = restoring->state;
         /* At a start it restores its own. */

@@ -400,6 +400,38 @@ START_TEST(who_is_far_behind_gets_a_snapshot)
 }
 END_TEST
 
+static bool is_installed(void *arg)
+{
+    return ((const struct cluster *)arg)->counts.installs > 0;
+}
+
+/* 48 pieces over a link of 40 ms there and back: one at a time would take two
+ * seconds. */
+START_TEST(a_large_snapshot_goes_in_a_window_of_pieces)
+{
+    struct cluster_config config = {.seed = 21,
+                                    .count = 3,
+                                    .voters = 3,
+                                    .snapshot_threshold = 50,
+                                    .ballast_bytes = 12u << 20};
+    struct cluster *cluster = cluster_make(&config);
+    unsigned away;
+
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    away = ((unsigned)cluster_leader(cluster) + 1) % 3;
+    cluster_crash(cluster, away);
+    ck_assert(cluster_commit(cluster, 200, 30000));
+    cluster_run_ms(cluster, 2000);
+    cluster->delay_min_us = 20000; /* always: in order */
+    cluster->delay_max_us = 20000;
+    cluster_start(cluster, away);
+    ck_assert(cluster_run_until(cluster, is_installed, cluster, 1500));
+    ck_assert(cluster_run_until_converged(cluster, 5000));
+    ck_assert_uint_eq(cluster->servers[away].state.count, 210);
+    cluster_free(cluster);
+}
+END_TEST
+
 static void wish_done(void *arg, int status)
 {
     *(int *)arg = status;
@@ -544,6 +576,7 @@ Suite *node_suite(void)
     tcase_add_test(tcase, hostile_bytes_are_refused);
     tcase_add_test(tcase, strangers_and_far_terms_are_refused);
     tcase_add_test(tcase, who_is_far_behind_gets_a_snapshot);
+    tcase_add_test(tcase, a_large_snapshot_goes_in_a_window_of_pieces);
     tcase_add_test(tcase, servers_join_and_leave_one_at_a_time);
     tcase_add_test(tcase, leadership_goes_to_whom_it_is_handed);
     tcase_add_loop_test(tcase, random_faults_break_no_invariant, 0, 10);

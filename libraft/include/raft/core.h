@@ -219,6 +219,7 @@ struct raft_progress {
     raft_index match;
     raft_index next;
     uint64_t heard_ms;
+    uint64_t moved_ms; /* when it last came further */
     uint32_t inflight;
     bool snapshot; /* it is being sent one */
     bool behind;   /* its storage lost something: it does not count */

@@ -21,6 +21,7 @@ enum raft_message_type {
 const char *raft_message_type_name(enum raft_message_type type);
 
 #define RAFT_SNAPSHOT_CHUNK_MAX (256u << 10) /* a second or less at 2 Mbit/s */
+#define RAFT_SNAPSHOT_WINDOW 8u /* of them on their way to a follower */
 
 /** Owner: raft_message_close() gives back entries, configuration and chunk. */
 struct raft_message {
