@@ -107,6 +107,7 @@ static void reconcile_all(void *arg)
     for (i = 0; i < count; i++)
         reconcile_member(server, members[i]);
     reconcile_catalog(server);
+    dead_servers_look(server);
     base_timer_start_ms(&server->leader.reconcile_timer, RECONCILE_MS);
 }
 
@@ -134,6 +135,7 @@ static void on_barrier(void *arg, int status)
         return;
     }
     server->leader.active = true;
+    memset(&server->leader.dead, 0, sizeof(server->leader.dead));
     base_log(&server->log, BASE_LOG_INFO, "leader duties begin");
     fedstate_locator_start(server->locator,
                            fedstate_store_count(server->fsm.store) > 0);

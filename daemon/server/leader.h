@@ -11,6 +11,7 @@
 #include "fedstate/antientropy.h"
 #include "fedstate/replicator.h"
 #include "gossip/serf.h"
+#include "server/dead_servers.h"
 #include "server/member.h"
 #include "server/primary_link.h"
 
@@ -24,6 +25,7 @@ struct leader {
     struct fedstate_antientropy *antientropy;
     bool round_failed; /* the last one of replication */
     struct primary_link link;
+    struct dead_servers dead;
 };
 
 void leader_init(struct server *server);

@@ -13,6 +13,7 @@ Suite *commands_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
 Suite *discover_suite(void);
+Suite *dead_servers_suite(void);
 Suite *failures_suite(void);
 Suite *federation_sim_suite(void);
 Suite *fsm_suite(void);
@@ -65,6 +66,7 @@ int main(void)
         config_suite,
         config_rules_suite,
         discover_suite,
+        dead_servers_suite,
         failures_suite,
         federation_sim_suite,
         fsm_suite,
