@@ -13,13 +13,14 @@
 struct request {
     struct http_options options;
     const char *name, *payload;
-    bool list, is_json;
+    bool list, wan, is_json;
 };
 
 static int fire(const struct request *request, const struct http_target *target)
 {
     char *name = http_escape(request->name), *why = NULL;
-    char *path = base_asprintf("/v1/event/fire/%s", name);
+    char *path = base_asprintf("/v1/event/fire/%s%s", name,
+                               request->wan ? "?wan=1" : "");
     json_t *event = NULL;
     int rv = http_json_body(target, "PUT", path, request->payload,
                             strlen(request->payload), &event, &why);
@@ -97,6 +98,8 @@ int cmd_event(int argc, char **argv)
     const char *format = "table";
     const struct args_flag flags[] = {
         {"name", ARGS_TEXT, &request.name, "NAME", "name of the event"},
+        {"wan", ARGS_BOOL, &request.wan, NULL,
+         "fire it in the pool of all datacenters' servers"},
         {"list", ARGS_BOOL, &request.list, NULL,
          "list the last events that the agent heard of (of that name)"},
         {"format", ARGS_TEXT, &format, "FORMAT", "table or json"},

@@ -1,5 +1,5 @@
 /*
- * /v1/event: user events of the LAN pool. They are serf's: a name and bytes that
+ * /v1/event: user events of the agent's pools. They are serf's: a name and bytes that
  * every member hears once. Consul's filters would need each agent to know what
  * runs beside it, and are refused rather than ignored.
  */
@@ -78,16 +78,19 @@ static bool has_filter(struct web_request *request)
 void event_fire(struct web_request *request)
 {
     struct web_ticket *ticket;
+    struct pool *pool;
     const void *body;
     size_t len;
+    bool wan;
     int rv;
 
-    if (has_filter(request) || !web_own_dc(request))
+    if (has_filter(request) || !web_own_dc(request) ||
+        !web_bool(request, "wan", &wan) ||
+        (pool = web_pool(request, wan)) == NULL)
         return;
     body = web_body_bytes(request, &len);
     ticket = web_ticket_new(request);
-    rv = pool_user_event(request->agent->core.lan, request->name, body, len,
-                           on_fired, ticket);
+    rv = pool_user_event(pool, request->name, body, len, on_fired, ticket);
     if (rv != 0)
         on_fired(ticket, rv, 0);
 }

@@ -29,7 +29,7 @@ struct core {
     struct rpc_server *rpc;   /* every call goes in here */
     struct pool *lan;
     struct pool *wan;         /* NULL in a client */
-    struct event_log *events; /* of the LAN pool */
+    struct event_log *events; /* of its pools */
     struct server *server;    /* one of the two is there */
     struct client *client;
 };

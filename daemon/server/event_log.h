@@ -1,5 +1,5 @@
 /*
- * The last user events of the LAN pool, the oldest first: a ring of 256, as
+ * The last user events of both pools, the oldest first: a ring of 256, as
  * Consul keeps. Each has an id that is made of what it is, so that every agent
  * shows one event under one id.
  * Threads: the main loop.

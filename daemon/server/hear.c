@@ -108,6 +108,7 @@ void hear_wan_member(void *ctx, enum gossip_event_kind kind,
         rpc_pool_forget(server->calls, as.dc, as.node);
     if (kind == GOSSIP_EVENT_MEMBER_JOIN)
         leader_path_news(server);
+    leader_support_news(server);
     server_changed(server);
 }
 

@@ -74,8 +74,8 @@ static bool pick(struct server *server, const char *dc,
     return seen > 0;
 }
 
-bool router_alive(struct server *server, const char *dc,
-                  struct router_choice *out)
+static bool pick_alive(struct server *server, const char *dc,
+                       struct router_choice *out)
 {
     return pick(server, dc, GOSSIP_MEMBER_ALIVE, true, out) ||
            pick(server, dc, GOSSIP_MEMBER_ALIVE, false, out);
@@ -87,7 +87,7 @@ bool router_alive(struct server *server, const char *dc,
 bool router_pick(struct server *server, const char *dc,
                  struct router_choice *out)
 {
-    return router_alive(server, dc, out) ||
+    return pick_alive(server, dc, out) ||
            (strcasecmp(dc, server->config.datacenter) != 0 &&
             (pick(server, dc, GOSSIP_MEMBER_FAILED, true, out) ||
              pick(server, dc, GOSSIP_MEMBER_FAILED, false, out)));

@@ -30,11 +30,8 @@ struct router_choice {
 };
 struct rpc_target router_target(const struct router_choice *choice);
 
-/** False if no server of that datacenter is known alive. */
-bool router_alive(struct server *server, const char *dc,
-                  struct router_choice *out);
-/** The same; but of another datacenter where none seems alive, one that failed:
- * gossip needs both ways, a call only one. */
+/** One that is alive; of another datacenter where none seems alive, one that
+ * failed: gossip needs both ways, a call only one. False if there is none. */
 bool router_pick(struct server *server, const char *dc,
                  struct router_choice *out);
 /** True if that datacenter is the primary, has a federation state, or has a

@@ -269,6 +269,7 @@ static int make_wan(struct server *server)
         .gossip = config->gossip.env,
         .default_port = config->serf_wan_port,
         .on_member = hear_wan_member,
+        .on_user = hear_user_event,
         .build = config->build,
         .ctx = server,
         .serf = {.name = name,

@@ -10,6 +10,7 @@
  * secondary's first ones go straight to the primary's, past its own
  * (federation.md section 1).
  */
+#include <string.h>
 #include <strings.h>
 
 #include "base/alloc.h"
@@ -31,11 +32,20 @@ static void refresh(void *arg, const char *dc)
     base_free(target);
 }
 
+/* Foreign members count: their datacenter is there as well. */
 static bool has_alive(struct server *server, const char *dc)
 {
-    struct router_choice choice;
+    size_t count, i;
+    const struct member *const *members = pool_members(server->wan, &count);
 
-    return router_alive(server, dc, &choice);
+    for (i = 0; i < count; i++) {
+        const char *dot = strchr(members[i]->name, '.');
+
+        if (members[i]->status == GOSSIP_MEMBER_ALIVE && dot &&
+            strcasecmp(dot + 1, dc) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Datacenters that should be there, and of which we see nobody. */
