@@ -8,6 +8,7 @@ Suite *catalog_suite(void);
 Suite *certificate_age_suite(void);
 Suite *certificates_suite(void);
 Suite *check_run_suite(void);
+Suite *client_servers_suite(void);
 Suite *client_sim_suite(void);
 Suite *commands_suite(void);
 Suite *config_suite(void);
@@ -61,6 +62,7 @@ int main(void)
         certificate_age_suite,
         certificates_suite,
         check_run_suite,
+        client_servers_suite,
         client_sim_suite,
         commands_suite,
         config_suite,

@@ -75,6 +75,31 @@ START_TEST(an_unknown_method_is_named)
 }
 END_TEST
 
+static void say_method(void *arg, struct rpc_call *call)
+{
+    const char *method = rpc_call_method(call);
+
+    (void)arg;
+    rpc_call_reply(call, method, strlen(method));
+}
+
+START_TEST(a_star_takes_what_has_no_method)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = _i});
+    struct asked *asked;
+
+    rpc_server_method(bed->server, "*", 0, say_method, NULL);
+    asked = bed_ask(bed, "Test.Nothing", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    ck_assert_mem_eq(asked->body, "Test.Nothing", 12);
+    asked_free(asked);
+    asked = bed_ask(bed, "Test.Fail", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), RPC_EDENIED);
+    asked_free(asked);
+    bed_free(bed);
+}
+END_TEST
+
 START_TEST(a_request_that_cannot_be_said_is_refused_at_once)
 {
     struct bed *bed = bed_new(&(struct bed_config){
@@ -956,6 +981,7 @@ Suite *calls_suite(void)
     add_both(tcase, token_and_hops_travel);
     add_both(tcase, a_failure_has_its_code_and_words);
     add_both(tcase, an_unknown_method_is_named);
+    add_both(tcase, a_star_takes_what_has_no_method);
     add_both(tcase, a_request_that_cannot_be_said_is_refused_at_once);
     add_both(tcase, a_call_times_out_and_the_handler_hears_it);
     add_both(tcase, a_call_without_time_ends_at_once);
