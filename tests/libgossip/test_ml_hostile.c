@@ -183,6 +183,36 @@ START_TEST(packet_bombs_stop_at_a_mebibyte)
 END_TEST
 
 /* A part that is broken does no harm to its siblings. */
+/* The count times two does not fit 8 bits: the original lost track from 128
+ * parts on (gossip.md 9.1). */
+START_TEST(long_compounds_are_read_whole)
+{
+    static const uint8_t counts[] = {127, 128, 200, 255};
+    struct lone *lone = lone_new();
+    size_t i, part, total = 0;
+
+    lone_start(lone);
+    for (i = 0; i < sizeof(counts); i++) {
+        struct base_buf packet = BASE_BUF_INIT;
+
+        base_buf_append_u8(&packet, ML_COMPOUND);
+        base_buf_append_u8(&packet, counts[i]);
+        for (part = 0; part < counts[i]; part++)
+            base_buf_append_u16be(&packet, 2);
+        for (part = 0; part < counts[i]; part++) {
+            base_buf_append_u8(&packet, ML_USER);
+            base_buf_append_u8(&packet, (uint8_t)part);
+        }
+        lone_packet(lone, base_buf_data(&packet), base_buf_len(&packet));
+        base_buf_close(&packet);
+        total += counts[i];
+        ck_assert_uint_eq(lone->messages, total);
+    }
+    ck_assert_uint_eq(lone_dropped(lone, "truncated"), 0);
+    lone_free(lone);
+}
+END_TEST
+
 START_TEST(siblings_in_a_compound_survive)
 {
     struct lone *lone = lone_new();
@@ -741,6 +771,7 @@ Suite *hostile_suite(void)
     tcase_add_test(tcase, sizes_of_packets_are_bounded);
     tcase_add_loop_test(tcase, nesting_is_bounded, 0, 2);
     tcase_add_test(tcase, packet_bombs_stop_at_a_mebibyte);
+    tcase_add_test(tcase, long_compounds_are_read_whole);
     tcase_add_test(tcase, siblings_in_a_compound_survive);
     tcase_add_loop_test(tcase, plaintext_is_refused_where_a_key_is_set, 0, 2);
     tcase_add_loop_test(tcase, sealed_nonsense_is_refused, 0, 6);

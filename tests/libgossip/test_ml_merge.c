@@ -395,8 +395,10 @@ START_TEST(configs_are_checked)
     struct lone *lone = lone_new();
     struct gossip_memberlist *ml;
     struct gossip_memberlist_config good = lone->config, bad;
+    struct base_addr wildcard;
     char long_text[300];
 
+    base_addr_parse(&wildcard, "[::]:7946", 0);
     memset(long_text, 'x', 299);
     long_text[299] = '\0';
 #define REFUSED(field, value, error)                                         \
@@ -416,6 +418,7 @@ START_TEST(configs_are_checked)
     REFUSED(delegate_vsn[2], 1, GOSSIP_EVERSION);
     REFUSED(advertise.port, 0, GOSSIP_EINVAL);
     REFUSED(advertise.family, 0, GOSSIP_EINVAL);
+    REFUSED(advertise, wildcard, GOSSIP_EINVAL);
 #undef REFUSED
     lone_free(lone);
 }

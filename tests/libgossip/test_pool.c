@@ -581,6 +581,12 @@ START_TEST(a_join_that_fails_is_told)
     pool_join(pool, 0, 1);
     pool_until(pool, pool_is_done, &pool->nodes[0], 15000);
     ck_assert_int_eq(pool->nodes[0].done_status, BASE_ETIMEOUT);
+    /* The original only logs it (gossip.md 9.23). */
+    ck_assert_uint_eq(
+        base_counter_value(base_metrics_counter(
+            pool->nodes[0].metrics, "isthmus.memberlist.push_pulls", "result",
+            "failed")),
+        2);
     pool_free(pool);
 }
 END_TEST
