@@ -213,12 +213,16 @@ sim: $(SIMS) ## deterministic simulations: SEED=n replays one, SIM_ARGS='-seeds 
 BENCHES := $(patsubst tests/bench/%_bench.c,$(B)/bin/%-bench,$(wildcard tests/bench/*_bench.c))
 LINK_storm := gossip base
 LINK_rest  := gossip base
+LINK_recovery := raft base
 $(foreach l,$(LIBS),$(eval $(B)/obj/tests/bench/$(l)_%.o: CFLAGS_ALL += -Ilib$(l)/src))
 bench_libs = $(if $(LINK_$(1)),$(LINK_$(1):%=$(B)/lib/lib%.a),$(B)/lib/daemon.a $(LIBFILES))
 $(B)/bin/%-bench: $$(addprefix $(B)/obj/,$$(addsuffix .o,$$(basename $$(wildcard tests/bench/$$*_*.c)))) $$(call bench_libs,$$*)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
+
+# The killed servers of libraft's tests are measured too.
+$(B)/bin/recovery-bench: $(B)/obj/tests/libraft/process_server.o
 
 bench: all $(BENCHES) ## measure, and print tables with ratios (docs/performance.md)
 	@B=$(B) sh tests/bench/run.sh

@@ -20,7 +20,6 @@
 
 #define PORT 18400
 #define ELECTION_MS 200
-#define HEARTBEAT_MS 40
 #define SNAPSHOT_ENTRIES 3000
 
 struct server {
@@ -229,7 +228,7 @@ static void describe(struct server *server, unsigned count, pid_t test)
 }
 
 static void run(const char *folder, unsigned number, unsigned count, int fd,
-                pid_t test)
+                pid_t test, uint32_t election_ms)
 {
     static struct server server;
     struct raft_transport_stream *transport;
@@ -255,8 +254,8 @@ static void run(const char *folder, unsigned number, unsigned count, int fd,
     config.on_state = on_state;
     config.on_fatal = on_fatal;
     config.ctx = &server;
-    config.election_timeout_ms = ELECTION_MS;
-    config.heartbeat_interval_ms = HEARTBEAT_MS;
+    config.election_timeout_ms = election_ms;
+    config.heartbeat_interval_ms = election_ms / 5;
     config.snapshot_threshold = SNAPSHOT_ENTRIES;
     config.snapshot_trailing = SNAPSHOT_ENTRIES / 4;
     must("node", raft_node_new(server.env, &config, &server.node));
@@ -284,7 +283,9 @@ void process_server_start(struct process_server *server, const char *folder,
             if (fd != pair[1])
                 close(fd);
         }
-        run(own, number, count, pair[1], test);
+        run(own, number, count, pair[1], test,
+            server->election_timeout_ms != 0 ? server->election_timeout_ms
+                                             : ELECTION_MS);
     }
     close(pair[1]);
     server->fd = pair[0];
@@ -303,5 +304,6 @@ void process_server_kill(struct process_server *server)
         abort();
     }
     close(server->fd);
-    *server = (struct process_server){0, -1};
+    server->pid = 0;
+    server->fd = -1;
 }

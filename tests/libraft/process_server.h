@@ -35,6 +35,7 @@ struct process_reply {
 struct process_server {
     pid_t pid; /* 0: not running */
     int fd;    /* a packet a request or reply */
+    uint32_t election_timeout_ms; /* for the next start; 0: 200 */
 };
 
 /** Starts server `number` of `count`, its files in folder/s<number>. Call it
