@@ -12,6 +12,7 @@ Suite *repair_suite(void);
 Suite *storage_faults_suite(void);
 Suite *storage_sqlite_suite(void);
 Suite *transport_stream_suite(void);
+Suite *troubles_suite(void);
 
 int main(void)
 {
@@ -27,6 +28,7 @@ int main(void)
         storage_faults_suite,
         storage_sqlite_suite,
         transport_stream_suite,
+        troubles_suite,
     };
 
     return suite_main(suites, sizeof(suites) / sizeof(suites[0]));
