@@ -19,7 +19,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recove
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(SANFLAGS) -pthread -MMD -MP $(CFLAGS)
 GENFLAGS   = -std=c11 -D_GNU_SOURCE -g $(OPT) $(SANFLAGS) -pthread -MMD -MP $(CFLAGS)
 LDLIBS := -levent_openssl -levent -levent_pthreads -lssl -lcrypto -lprotobuf-c -lsqlite3 \
-          -lmsgpackc -ljansson -lresolv -lm
+          -lmsgpackc -ljansson -lresolv -lz -lm
 
 VERSION := $(shell cat VERSION)
 
@@ -247,7 +247,7 @@ fuzz: ## fuzz every decoder, TIME_S=60 seconds each: T=packet for one
 # ---- the rest -------------------------------------------------------------
 DEPS := gcc make pkg-config libc6-dev libevent-dev libssl-dev libprotobuf-c-dev \
         protobuf-c-compiler libsqlite3-dev libmsgpack-dev libjansson-dev uthash-dev \
-        check python3 openssl
+        zlib1g-dev check python3 openssl
 INTEROP_DEPS := serf haproxy nginx libnginx-mod-stream python3-consul prometheus curl iproute2
 
 help: ## list these targets

@@ -98,6 +98,8 @@ static const struct web_route routes[] = {
      ASKED_BY_RPC},
     {WEB_POST, "/v1/operator/raft/transfer-leader", NULL, raft_transfer_leader,
      ASKED_BY_RPC},
+    {WEB_GET, "/v1/snapshot", NULL, snapshot_get, ASKED_BY_RPC},
+    {WEB_PUT, "/v1/snapshot", NULL, snapshot_put, ASKED_BY_RPC},
     {WEB_GET, "/v1/status/leader", NULL, status_leader, ACL_PUBLIC, ACL_READ},
     {WEB_GET, "/v1/status/peers", NULL, status_peers, ACL_PUBLIC, ACL_READ},
 };

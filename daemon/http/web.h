@@ -178,6 +178,8 @@ void keyring_install(struct web_request *request);
 void keyring_use(struct web_request *request);
 void keyring_remove(struct web_request *request);
 void raft_configuration(struct web_request *request);
+void snapshot_get(struct web_request *request);
+void snapshot_put(struct web_request *request);
 void raft_remove_peer(struct web_request *request);
 void raft_transfer_leader(struct web_request *request);
 void health_service(struct web_request *request);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/pb.h"
 #include "raft/error.h"
+#include "snapshot/archive.h"
 
 #define SNAPSHOT_VERSION 1u
 #define SNAPSHOT_BYTES_MAX (1u << 30)
@@ -48,9 +49,14 @@ static const ProtobufCMessageDescriptor *body_of(unsigned command)
         return &server__deregister__descriptor;
     case FSM_FEDERATION_STATE:
         return &fedstate__change__descriptor;
+    case FSM_RESTORE:
+        return &server__restore__descriptor;
     }
     return NULL;
 }
+
+static int run_restore(struct fsm *fsm, uint64_t index,
+                       const Server__Restore *body);
 
 static int run(struct fsm *fsm, unsigned command, uint64_t index,
                const void *body)
@@ -60,6 +66,8 @@ static int run(struct fsm *fsm, unsigned command, uint64_t index,
         return catalog_register(&fsm->catalog, index, body);
     case FSM_DEREGISTER:
         return catalog_deregister(&fsm->catalog, index, body);
+    case FSM_RESTORE:
+        return run_restore(fsm, index, body);
     default:
         return fedstate_store_apply(fsm->store, index, body);
     }
@@ -212,12 +220,13 @@ static int fsm_restore_write(void *ctx, const void *data, size_t len)
     return 0;
 }
 
-static int restore_nodes(struct fsm *fsm, const Server__Snapshot *snapshot)
+static int fill_catalog(struct catalog *catalog,
+                        const Server__Snapshot *snapshot)
 {
     size_t i;
     int rv = 0;
 
-    catalog_clear(&fsm->catalog);
+    catalog_clear(catalog);
     for (i = 0; i < snapshot->n_nodes && rv == 0; i++) {
         const Server__SnapshotNode *node = snapshot->nodes[i];
         Server__Register record = SERVER__REGISTER__INIT;
@@ -227,37 +236,125 @@ static int restore_nodes(struct fsm *fsm, const Server__Snapshot *snapshot)
         record.n_services = node->n_services;
         record.checks = node->checks;
         record.n_checks = node->n_checks;
-        rv = catalog_restore(&fsm->catalog, &record);
+        rv = catalog_restore(catalog, &record);
     }
-    fsm->catalog.index = snapshot->catalog_index;
-    fsm->catalog.gateway_index = snapshot->catalog_index;
-    watch_list_wake(&fsm->catalog.watches);
+    catalog->index = snapshot->catalog_index;
+    catalog->gateway_index = snapshot->catalog_index;
     return rv == 0 ? 0 : RAFT_EDECODE;
+}
+
+static Server__Snapshot *unpack(const void *data, size_t len)
+{
+    Server__Snapshot *snapshot = base_pb_unpack(
+        &server__snapshot__descriptor, data, len, base_pb_budget(len));
+
+    if (snapshot != NULL && snapshot->version != SNAPSHOT_VERSION) {
+        base_pb_free(snapshot);
+        snapshot = NULL;
+    }
+    return snapshot;
+}
+
+static int replace(struct fsm *fsm, const Server__Snapshot *snapshot)
+{
+    int rv = fedstate_store_restore(fsm->store, snapshot->federation.data,
+                                    snapshot->federation.len);
+
+    if (rv == 0)
+        rv = fill_catalog(&fsm->catalog, snapshot);
+    if (rv == 0)
+        watch_list_wake(&fsm->catalog.watches);
+    return rv;
 }
 
 static int fsm_restore_end(void *ctx, bool ok)
 {
     struct fsm *fsm = ctx;
-    Server__Snapshot *snapshot = NULL;
+    Server__Snapshot *snapshot;
     int rv = 0;
 
     if (ok) {
-        size_t len = base_buf_len(&fsm->restoring);
-
-        snapshot = base_pb_unpack(&server__snapshot__descriptor,
-                                  base_buf_data(&fsm->restoring), len,
-                                  base_pb_budget(len));
-        if (snapshot == NULL || snapshot->version != SNAPSHOT_VERSION)
-            rv = RAFT_EDECODE;
-        else
-            rv = fedstate_store_restore(fsm->store, snapshot->federation.data,
-                                        snapshot->federation.len);
-        if (rv == 0)
-            rv = restore_nodes(fsm, snapshot);
+        snapshot = unpack(base_buf_data(&fsm->restoring),
+                          base_buf_len(&fsm->restoring));
+        rv = snapshot ? replace(fsm, snapshot) : RAFT_EDECODE;
+        base_pb_free(snapshot);
     }
-    base_pb_free(snapshot);
     base_buf_close(&fsm->restoring);
     fsm->restoring = (struct base_buf)BASE_BUF_INIT;
+    return rv;
+}
+
+/* ---- restoring what an operator saved ------------------------------------- */
+
+/* Tried on tables of its own: nothing is changed by what cannot be used. */
+static int check(const struct fsm *fsm, const Server__Snapshot *snapshot)
+{
+    struct fsm trial;
+    int rv;
+
+    fsm_init(&trial, fsm->env);
+    rv = replace(&trial, snapshot) == 0 ? 0 : BASE_EPARSE;
+    fsm_close(&trial);
+    return rv;
+}
+
+int fsm_check(const struct fsm *fsm, const void *state, size_t len)
+{
+    Server__Snapshot *snapshot = unpack(state, len);
+    int rv = snapshot ? check(fsm, snapshot) : BASE_EPARSE;
+
+    base_pb_free(snapshot);
+    return rv;
+}
+
+/* Indexes only ever grow, for readers wait on them: what is restored counts as
+ * changed now. */
+static int replace_at(struct fsm *fsm, uint64_t index,
+                      Server__Snapshot *snapshot)
+{
+    Fedstate__Table *table =
+        base_pb_unpack(&fedstate__table__descriptor, snapshot->federation.data,
+                       snapshot->federation.len,
+                       base_pb_budget(snapshot->federation.len));
+    struct base_buf packed = BASE_BUF_INIT;
+    ProtobufCBinaryData before = snapshot->federation;
+    int rv;
+
+    if (table == NULL)
+        return BASE_EPARSE;
+    table->index = index;
+    table->delete_index = index;
+    base_pb_pack(table, &packed);
+    base_pb_free(table);
+    snapshot->catalog_index = index;
+    snapshot->federation.data = packed.bytes + packed.start;
+    snapshot->federation.len = base_buf_len(&packed);
+    rv = check(fsm, snapshot);
+    if (rv == 0)
+        rv = replace(fsm, snapshot);
+    snapshot->federation = before;
+    base_buf_close(&packed);
+    return rv;
+}
+
+static int run_restore(struct fsm *fsm, uint64_t index,
+                       const Server__Restore *body)
+{
+    struct base_buf state = BASE_BUF_INIT;
+    Server__Snapshot *snapshot = NULL;
+    int rv = gzip_unpack(body->state.data, body->state.len,
+                         ARCHIVE_STATE_BYTES_MAX, &state);
+
+    if (rv == 0)
+        snapshot = unpack(base_buf_data(&state), base_buf_len(&state));
+    if (rv == 0)
+        rv = snapshot ? replace_at(fsm, index, snapshot) : BASE_EPARSE;
+    base_log(&fsm->log, rv == 0 ? BASE_LOG_WARN : BASE_LOG_ERROR,
+             rv == 0 ? "the state was replaced by a saved one"
+                     : "a saved state cannot be used",
+             kv_uint("index", index));
+    base_pb_free(snapshot);
+    base_buf_close(&state);
     return rv;
 }
 

@@ -15,6 +15,7 @@ enum fsm_command {
     FSM_REGISTER = 1,
     FSM_DEREGISTER = 2,
     FSM_FEDERATION_STATE = 3,
+    FSM_RESTORE = 4, /* all of the state, from a snapshot of an operator's */
     FSM_IGNORABLE = 0x80
 };
 
@@ -37,6 +38,8 @@ void fsm_init(struct fsm *fsm, struct base_env *env);
 void fsm_close(struct fsm *fsm);
 /** The table for raft_node_config. */
 struct raft_fsm fsm_ops(struct fsm *fsm);
+/** 0 if a packed Server__Snapshot can replace the state; BASE_EPARSE. */
+int fsm_check(const struct fsm *fsm, const void *state, size_t len);
 /** Appends a command ready to propose. message is protobuf-c's. */
 void fsm_encode(struct base_buf *out, enum fsm_command command,
                 const void *message);

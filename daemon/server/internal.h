@@ -70,7 +70,7 @@ bool server_is_primary(const struct server *server);
 /** The cluster's UUID; "" until it is born or joined. */
 const char *server_cluster_id(const struct server *server);
 
-/* read.c, write.c and operate_raft.c: the RPC methods. */
+/* read.c, write.c and operate_*.c: the RPC methods. */
 void read_methods(struct server *server);
 /* places.c */
 void place_methods(struct server *server);
@@ -79,6 +79,12 @@ void place_close(struct server *server);
 void read_close(struct server *server);
 void write_methods(struct server *server);
 void operate_raft_methods(struct server *server);
+void operate_state_methods(struct server *server);
+/** Through Raft; the call ends with the command's index, or goes to the leader
+ * if we are it no longer. */
+void write_propose(struct server *server, struct rpc_call *call,
+                   rpc_method_fn again, enum fsm_command command,
+                   const void *message);
 /** True if the call went elsewhere: to another datacenter or to our leader,
  * where `again` takes it up should we have become it. */
 bool write_went_elsewhere(struct server *server, struct rpc_call *call,

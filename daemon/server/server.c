@@ -114,6 +114,7 @@ static int make_rpc(struct server *server)
     place_methods(server);
     write_methods(server);
     operate_raft_methods(server);
+    operate_state_methods(server);
     replicate_method(server);
     return 0;
 }

@@ -337,6 +337,8 @@ static const struct view views[] = {
      * (federation.md section 6 names a right for Get and List only). */
     {"FederationState.ListMeshGateways", ACL_SERVICE, VIEW_FEDERATION, false,
      federation_index, fill_gateways},
+    {"Snapshot.Save", ACL_OPERATOR, VIEW_LEADER, false, no_index,
+     fill_saved_state},
     {"Operator.RaftGetConfiguration", ACL_OPERATOR, VIEW_LEADER, false,
      no_index, fill_raft_configuration},
     {"FederationState.Status", ACL_OPERATOR, VIEW_FEDERATION, false,

@@ -49,6 +49,10 @@ void fill_checks(struct server *server, const Server__Query *query,
 /** True if the node has every pair of query->node_meta. */
 bool view_has_meta(const struct catalog_node *node,
                    const Server__Query *query);
+/** operate_state.c: everything that the state machine holds. */
+void fill_saved_state(struct server *server, const Server__Query *query,
+                      Server__QueryReply *reply, struct view_arena *arena);
+
 /** operate_raft.c: who takes part in consensus. */
 void fill_raft_configuration(struct server *server, const Server__Query *query,
                              Server__QueryReply *reply,

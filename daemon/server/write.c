@@ -67,9 +67,9 @@ static void on_proposed(void *arg, int status, raft_index index, void *result)
         reply_index(call, index);
 }
 
-static void propose(struct server *server, struct rpc_call *call,
-                    rpc_method_fn again, enum fsm_command command,
-                    const void *message)
+void write_propose(struct server *server, struct rpc_call *call,
+                   rpc_method_fn again, enum fsm_command command,
+                   const void *message)
 {
     struct base_buf entry = BASE_BUF_INIT;
     struct writing *writing;
@@ -142,7 +142,7 @@ static void on_register(void *arg, struct rpc_call *call)
         rpc_call_fail(call, RPC_EINVAL, "Must provide node");
     else if (!write_went_elsewhere(server, call, write->datacenter, on_register) &&
              access_register(server, call, write->register_))
-        propose(server, call, on_register, FSM_REGISTER, write->register_);
+        write_propose(server, call, on_register, FSM_REGISTER, write->register_);
     base_pb_free(write);
 }
 
@@ -157,7 +157,7 @@ static void on_deregister(void *arg, struct rpc_call *call)
         rpc_call_fail(call, RPC_EINVAL, "Must provide node");
     else if (!write_went_elsewhere(server, call, write->datacenter, on_deregister) &&
              access_deregister(server, call, write->deregister))
-        propose(server, call, on_deregister, FSM_DEREGISTER, write->deregister);
+        write_propose(server, call, on_deregister, FSM_DEREGISTER, write->deregister);
     base_pb_free(write);
 }
 
@@ -236,7 +236,7 @@ static void on_apply(void *arg, struct rpc_call *call)
         if (write->change->state->updated_at_ns == 0)
             write->change->state->updated_at_ns = base_env_wall_ns(server->env);
         check_clock(server, write->change->state);
-        propose(server, call, on_apply, FSM_FEDERATION_STATE, write->change);
+        write_propose(server, call, on_apply, FSM_FEDERATION_STATE, write->change);
     }
     base_pb_free(write);
 }

@@ -90,7 +90,7 @@ static void change_state(uint64_t index, const char *dc, bool remove)
 
 START_TEST(an_unknown_command_stops_the_server)
 {
-    ck_assert_int_eq(apply(1, "\x04xyz", 4, NULL), RAFT_EFORMAT);
+    ck_assert_int_eq(apply(1, "\x05xyz", 4, NULL), RAFT_EFORMAT);
     ck_assert_int_eq(apply(1, "\x7f", 1, NULL), RAFT_EFORMAT);
     ck_assert_uint_eq(fsm.applied, 0);
 }

@@ -266,6 +266,58 @@ START_TEST(consensus_is_shown_and_handed_on)
 }
 END_TEST
 
+/* ---- snapshots ------------------------------------------------------------ */
+
+static bool is_back(void *arg)
+{
+    json_t *node = operate_json(*(size_t *)arg, "GET",
+                                "/v1/catalog/node/kept?stale", NULL);
+    bool back = json_is_object(node);
+
+    json_decref(node);
+    return back;
+}
+
+START_TEST(the_state_is_saved_and_comes_back)
+{
+    json_t *gone;
+    size_t i;
+
+    ck_assert(operate_do(0, "PUT", "/v1/catalog/register",
+                         "{\"Node\":\"kept\",\"Address\":\"10.9.9.9\"}"));
+    ck_assert_int_eq(operate_shell(1, "$I snapshot save a.snap | "
+                                      "grep -q 'Saved and verified'"),
+                     0);
+    ck_assert_int_eq(operate_shell(1, "tar -xzf a.snap && "
+                                      "sha256sum -c --quiet SHA256SUMS && "
+                                      "grep -q Index meta.json"),
+                     0);
+    ck_assert_int_eq(operate_shell(1, "$I snapshot inspect a.snap | "
+                                      "grep -q '^Nodes *4$'"),
+                     0);
+    ck_assert(operate_do(0, "PUT", "/v1/catalog/deregister",
+                         "{\"Node\":\"kept\"}"));
+    /* Damaged in any way, it changes nothing. */
+    ck_assert_int_eq(operate_shell(1, "head -c 300 a.snap > cut.snap; "
+                                      "$I snapshot restore cut.snap 2>&1 | "
+                                      "grep -q 'not a snapshot'"),
+                     0);
+    ck_assert(!operate_do(1, "PUT", "/v1/snapshot", "nonsense"));
+    ck_assert_int_eq(
+        operate_shell(1, "echo x >> state.bin && tar -czf bad.snap meta.json "
+                         "state.bin SHA256SUMS && "
+                         "$I snapshot inspect bad.snap 2>&1 | "
+                         "grep -q 'checksum does not match'"),
+        0);
+    gone = operate_json(0, "GET", "/v1/catalog/node/kept", NULL);
+    ck_assert(!json_is_object(gone));
+    json_decref(gone);
+    ck_assert_int_eq(operate_shell(2, "$I snapshot restore a.snap"), 0);
+    for (i = 0; i < OPERATE_SERVERS; i++)
+        operate_until(is_back, &i, "what was saved, on every server");
+}
+END_TEST
+
 static bool leads_alone(void *arg)
 {
     (void)arg;
@@ -324,6 +376,7 @@ Suite *operate_suite(void)
     tcase_add_test(tcase, round_trips_are_estimated_in_both_pools);
     tcase_add_test(tcase, the_log_is_watched_and_let_go);
     tcase_add_test(tcase, consensus_is_shown_and_handed_on);
+    tcase_add_test(tcase, the_state_is_saved_and_comes_back);
     tcase_add_test(tcase,
                    keys_rotate_and_a_killed_server_rejoins_with_the_new_one);
     tcase_add_test(tcase, a_lost_majority_is_recovered_by_a_list);
