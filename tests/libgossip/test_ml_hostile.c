@@ -48,7 +48,9 @@ static const struct {
     PACKET("decode", "\x04\xc1"),
     PACKET("decode", "\x05\x81\xabIncarnation\xcf\xff\xff\xff\xff\xff\xff\xff"
                      "\xff"),
-    PACKET("decode", "\x09\x80"),       /* empty plaintext: crashed */
+    PACKET("decode", "\x09\x80"),
+    PACKET("truncated", "\x09\x82\xa4""Algo\x00\xa3""Buf\xa3\x00\x03\x02"),
+                                        /* an empty plaintext: crashed */
     PACKET("decode", "\x09\x82\xa4""Algo\x01\xa3""Buf\xa1x"),
     PACKET("decode", "\x09\x82\xa4""Algo\x00\xa3""Buf\xa0"),
     PACKET("decode", "\x09\x82\xa4""Algo\x00\xa3""Buf\xa4\xff\xff\xff\xff"),
@@ -445,6 +447,7 @@ static const struct {
     STREAM("crypt", ERR, "\x0a\x00\x00\x00\x1d"),
     STREAM("crypt", ERR, "\x0a\xff\xff\xff\xff"), /* we have no key */
     STREAM("decode", ERR, "\x09\x80"),
+    STREAM("decode", ERR, "\x09\x82\xa4""Algo\x00\xa3""Buf\xa3\x00\x03\x02"),
     STREAM("decode", ERR, "\x09\x82\xa4""Algo\x07\xa3""Buf\xa1x"
                           "                                        "
                           "                                        "),
