@@ -1,11 +1,13 @@
 """Client agents, live: servers are killed under the load of one, by turns."""
+import os
 import random
+import subprocess
 import threading
 import time
 
 from agents_lab import Agents
 from federation import leading
-from lab import FAILED, status_of
+from lab import FAILED, binary, status_of
 
 # What docs/http-api.md says that a call may end with while servers die.
 DOCUMENTED = (b"No cluster leader", b"No known Consul servers")
@@ -114,3 +116,46 @@ class Clients(Agents):
         victim.start()
         self.wait_for("all to be well", lambda: server.get(
             "/v1/health/service/kept?passing"))
+
+
+class SecureClients(Agents):
+    """The same over mutual TLS and encrypted gossip: a client's certificate
+    is for no server."""
+
+    network, server_count, client_count = 74, 1, 1
+
+    @classmethod
+    def _agent(cls, name, number):
+        def run(*words):
+            return subprocess.run([binary(), *words], cwd=cls.folder,
+                                  check=True, capture_output=True,
+                                  text=True).stdout
+        is_server = name.startswith("s")
+        if is_server:
+            run("tls", "ca", "create")
+            key = run("keygen").strip()
+        else:
+            key = cls.settings["encrypt"]
+        run("tls", "cert", "create", "-dc", "dc1",
+            *(["-server", "-node", name] if is_server else ["-client"]))
+        stem = "dc1-server-consul-0" if is_server else "dc1-client-consul-0"
+        cls.settings = {
+            "ca_file": os.path.join(cls.folder, "consul-agent-ca.pem"),
+            "cert_file": os.path.join(cls.folder, f"{stem}.pem"),
+            "key_file": os.path.join(cls.folder, f"{stem}-key.pem"),
+            "verify_incoming": True, "verify_outgoing": True,
+            "verify_server_hostname": True, "encrypt": key,
+        }
+        return super()._agent(name, number)
+
+    def test_reads_and_writes(self):
+        """A client with a client's certificate registers and reads."""
+        client = self.clients[0]
+        self.assertTrue(client.put("/v1/agent/service/register",
+                                   {"Name": "web"}))
+        self.wait_for("the service", lambda: self.servers[0].get(
+            "/v1/health/service/web?passing"))
+        tags = client.get("/v1/agent/self")["Member"]["Tags"]
+        self.assertEqual(tags["role"], "isthmus-client")
+        self.assertEqual(client.get("/v1/agent/self")["Stats"]["serf_lan"][
+            "encrypted"], "true")
