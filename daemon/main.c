@@ -19,6 +19,8 @@ struct command {
 static const struct command commands[] = {
     {"agent", cmd_agent, "run an agent"},
     {"event", cmd_event, "fire a user event in the pool, or list the last ones"},
+    {"federation check", cmd_federation_check,
+     "walk the way to a datacenter, and name the first step that fails"},
     {"federation delete", cmd_federation_delete,
      "delete the federation state of a datacenter without servers"},
     {"federation gateways", cmd_federation_gateways,

@@ -8,6 +8,7 @@
 
 int cmd_agent(int argc, char **argv);
 int cmd_event(int argc, char **argv);
+int cmd_federation_check(int argc, char **argv);
 int cmd_federation_delete(int argc, char **argv);
 int cmd_federation_gateways(int argc, char **argv);
 int cmd_federation_get(int argc, char **argv);

@@ -26,7 +26,7 @@ static const char *first_of(const json_t *gateway, const char *const *paths,
     return "";
 }
 
-static char *address_of(const json_t *gateway, const char *side)
+char *federation_address_of(const json_t *gateway, const char *side)
 {
     char tagged[64], tagged_port[64], node[64];
     const char *const paths[] = {tagged, "Service.Address", node,
@@ -88,8 +88,8 @@ static void add_gateways(struct table *table, const char *dc,
 
     for (i = 0; i < json_array_size(gateways); i++) {
         const json_t *gateway = json_array_get(gateways, i);
-        char *lan = address_of(gateway, "lan");
-        char *wan = address_of(gateway, "wan");
+        char *lan = federation_address_of(gateway, "lan");
+        char *wan = federation_address_of(gateway, "wan");
 
         table_add(table, (const char *const[]){
                              dc, json_get_text(gateway, "Node.Node"),

@@ -9,6 +9,10 @@
 
 struct table;
 
+/** Where a gateway is on the "lan" or the "wan" side, "" if nowhere; the
+ * caller's (base_free). */
+char *federation_address_of(const json_t *gateway, const char *side);
+
 /** One row a state. */
 void federation_print_states(json_t *states, FILE *to);
 /** The record's own fields, then its gateways. */

@@ -58,6 +58,8 @@ struct http_target {
     struct https *https; /* NULL: plain */
 };
 
+/** The files that the flags or the environment name; borrowed from them. */
+struct https_config http_tls_of(const struct http_options *options);
 /** Resolves options against the environment. BASE_EINVAL or BASE_EIO with a
  * sentence in *why, the caller's. */
 int http_target_init(struct http_target *target,

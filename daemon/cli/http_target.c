@@ -85,8 +85,7 @@ static bool wants_tls(const char **authority)
     return is_tls;
 }
 
-static int find_tls(struct http_target *target,
-                    const struct http_options *options, char **why)
+struct https_config http_tls_of(const struct http_options *options)
 {
     struct https_config config = {
         .ca_file = pick(options->ca_file, "ISTHMUS_CACERT", "CONSUL_CACERT"),
@@ -103,6 +102,14 @@ static int find_tls(struct http_target *target,
 
     if (verify != NULL && args_parse_bool(verify, &is_verified) == 0)
         config.insecure = !is_verified;
+    return config;
+}
+
+static int find_tls(struct http_target *target,
+                    const struct http_options *options, char **why)
+{
+    struct https_config config = http_tls_of(options);
+
     return https_new(&config, &target->https, why);
 }
 

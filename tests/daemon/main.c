@@ -42,6 +42,7 @@ Suite *node_id_suite(void);
 Suite *operate_parts_suite(void);
 Suite *notify_suite(void);
 Suite *operate_suite(void);
+Suite *path_walk_suite(void);
 Suite *raft_join_suite(void);
 Suite *retry_join_suite(void);
 Suite *router_suite(void);
@@ -96,6 +97,7 @@ int main(void)
         operate_parts_suite,
         notify_suite,
         operate_suite,
+        path_walk_suite,
         raft_join_suite,
         retry_join_suite,
         router_suite,
