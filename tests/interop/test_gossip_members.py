@@ -2,8 +2,11 @@
 (section 7), by number: a real serf agent with libgossip in place of its peer,
 first one and then the other as the node that is joined.
 """
+import os
+import subprocess
+
 from gossip_lab import Pool, keygen
-from lab import wait
+from lab import binary, wait
 
 
 class Members(Pool):
@@ -186,3 +189,26 @@ class Members(Pool):
         plain = self.ours("plain")
         self.assertEqual(plain.join(serf), 1)
         self.agree(serf, plain)
+
+    def test_example_presence(self):
+        """examples/presence: it joins a serf agent, is heard, hears and says
+        goodbye"""
+        serf = self.serf("serf")
+        program = os.path.join(os.path.dirname(os.path.dirname(binary())),
+                               "examples", "presence")
+        with subprocess.Popen(
+                [program, "ann", f"{self.ip()}:7946", serf.bind], text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE) as ann:
+            serf.sees("ann", "alive")
+            ann.stdin.write("hello\n/who\n")
+            ann.stdin.flush()
+            wait("serf to hear", lambda: serf.heard("chat") == ["hello"])
+            serf.event("chat", "welcome")
+            said = []
+            while "welcome" not in "".join(said):
+                said.append(ann.stdout.readline())
+            self.assertTrue(any("serf" in line and "alive" in line
+                                for line in said), said)
+            ann.stdin.close()
+            self.assertEqual(ann.wait(20), 0)
+        serf.sees("ann", "left")
