@@ -54,8 +54,8 @@ static struct gossip_memberlist *start(struct base_loop *loop,
     struct gossip_net_transport *transport;
     struct gossip_memberlist *ml;
 
-    if (gossip_net_transport_new(base_loop_net(loop), &self->addr,
-                                 &transport) < 0) {
+    if (gossip_net_transport_new(base_loop_net(loop), &self->addr, &transport) <
+        0) {
         fprintf(stderr, "rest-bench: no socket for %s (ulimit -n)\n",
                 self->name);
         exit(1);
@@ -131,8 +131,7 @@ static void measure(const struct gossip_node *known, size_t count,
     packets = base_counter_value(sent) + base_counter_value(got) - packets;
     printf("members  alive  packets/s  CPU us/s  %% of a core  RSS MiB\n"
            "%7zu %6zu %10.1f %9.0f %12.3f %8.1f\n",
-           count, gossip_memberlist_alive_count(ml),
-           (double)packets / seconds,
+           count, gossip_memberlist_alive_count(ml), (double)packets / seconds,
            (cpu_us(&after) - cpu_us(&before)) / seconds,
            (cpu_us(&after) - cpu_us(&before)) / seconds / 1e4,
            (double)after.ru_maxrss / 1024);

@@ -188,9 +188,8 @@ START_TEST(maintenance_of_a_part_ends)
     serf_pool_form(pool);
     for (i = KEPT; i < pool->count; i++) {
         gossip_serf_leave(pool->nodes[i].serf, NULL, NULL);
-        serf_pool_run_ms(pool, i % 3 == 0
-                                   ? base_sim_random_below(pool->sim, 3000)
-                                   : 12000);
+        serf_pool_run_ms(
+            pool, i % 3 == 0 ? base_sim_random_below(pool->sim, 3000) : 12000);
         serf_pool_kill(pool, i);
     }
     for (i = KEPT; i < pool->count; i += 2) {

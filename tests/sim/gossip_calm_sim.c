@@ -171,8 +171,9 @@ static uint64_t counter(const struct calm *calm, const char *name,
 }
 
 /* What a node does in a virtual second, the simulator's own work included. */
-static void print_cost(const struct calm *calm, const struct base_sim_stats *was,
-                       double cpu_s, double seconds)
+static void print_cost(const struct calm *calm,
+                       const struct base_sim_stats *was, double cpu_s,
+                       double seconds)
 {
     struct base_sim_stats now = base_sim_stats(calm->sim);
     double share = (double)calm->count * seconds;

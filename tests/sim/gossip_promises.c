@@ -26,22 +26,26 @@ static void check_view(struct gossip_world *world,
     const char *name = world->nodes[target].name;
     struct gossip_seen *before = &node->seen[target];
     struct gossip_node now;
-    bool known = gossip_memberlist_find(gossip_serf_memberlist(node->serf),
-                                        name, &now);
+    bool known =
+        gossip_memberlist_find(gossip_serf_memberlist(node->serf), name, &now);
 
     if (before->known && !may_be_forgotten(world, before)) {
         if (!known)
             gossip_world_break(world, "%s forgot %s too early", node->name,
                                name);
         else if (now.incarnation < before->incarnation)
-            gossip_world_break(world, "at %s the incarnation of %s fell from "
-                               "%u to %u", node->name, name,
-                               before->incarnation, now.incarnation);
+            gossip_world_break(world,
+                               "at %s the incarnation of %s fell from "
+                               "%u to %u",
+                               node->name, name, before->incarnation,
+                               now.incarnation);
         else if (now.incarnation == before->incarnation &&
                  now.state < before->state && before->state != GOSSIP_LEFT)
-            gossip_world_break(world, "at %s %s went from state %d to %d of "
-                               "one incarnation", node->name, name,
-                               (int)before->state, (int)now.state);
+            gossip_world_break(world,
+                               "at %s %s went from state %d to %d of "
+                               "one incarnation",
+                               node->name, name, (int)before->state,
+                               (int)now.state);
     }
     before->known = known;
     if (known) {
@@ -61,10 +65,9 @@ static void check_clocks(struct gossip_world *world,
 
     for (i = 0; i < 3; i++) {
         if (now[i] < node->times[i])
-            gossip_world_break(world, "clock %zu of %s fell from %llu to %llu",
-                               i, node->name,
-                               (unsigned long long)node->times[i],
-                               (unsigned long long)now[i]);
+            gossip_world_break(
+                world, "clock %zu of %s fell from %llu to %llu", i, node->name,
+                (unsigned long long)node->times[i], (unsigned long long)now[i]);
         node->times[i] = now[i];
     }
 }
@@ -113,9 +116,8 @@ static int state_of(const struct gossip_world *world, size_t a, size_t b)
 {
     struct gossip_node node;
 
-    return gossip_memberlist_find(
-               gossip_serf_memberlist(world->nodes[a].serf),
-               world->nodes[b].name, &node)
+    return gossip_memberlist_find(gossip_serf_memberlist(world->nodes[a].serf),
+                                  world->nodes[b].name, &node)
                ? (int)node.state
                : -1;
 }
@@ -127,8 +129,7 @@ static bool sees_truth(const struct gossip_world *world, size_t a, size_t b)
     int state = state_of(world, a, b);
 
     if (gossip_world_runs(world, b))
-        return listed.status == GOSSIP_MEMBER_ALIVE &&
-               state == GOSSIP_ALIVE &&
+        return listed.status == GOSSIP_MEMBER_ALIVE && state == GOSSIP_ALIVE &&
                strtoul(listed.tag, NULL, 10) == world->nodes[b].tag;
     if (state == GOSSIP_ALIVE || state == GOSSIP_SUSPECT)
         return false;

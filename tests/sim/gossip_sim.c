@@ -69,8 +69,8 @@ static void bend_network(struct gossip_world *world)
         world->duplicate_ppm = (uint32_t)gossip_world_below(world, 200000);
         break;
     case 3:
-        world->delay_max_us = 1000 + (uint32_t)gossip_world_below(world,
-                                                                  400000);
+        world->delay_max_us =
+            1000 + (uint32_t)gossip_world_below(world, 400000);
         break;
     case 4:
         world->slow_us[a] = (uint32_t)gossip_world_below(world, 3000000);
@@ -268,8 +268,8 @@ static bool print_counts(void)
 {
     bool all = true;
 
-#define X(name, text)                                                        \
-    printf("gossip: %llu %s\n", (unsigned long long)seen.name, text);        \
+#define X(name, text)                                                          \
+    printf("gossip: %llu %s\n", (unsigned long long)seen.name, text);          \
     all = all && seen.name > 0;
     GOSSIP_COUNTS(X)
 #undef X
@@ -277,8 +277,7 @@ static bool print_counts(void)
            "more for who had left; %llu manual joins\n",
            (unsigned long long)(healed_ms_sum / (heals + (heals == 0)) / 1000),
            (unsigned long long)healed_ms_max / 1000,
-           (unsigned long long)gone_ms_max / 1000,
-           (unsigned long long)bridges);
+           (unsigned long long)gone_ms_max / 1000, (unsigned long long)bridges);
     return all;
 }
 

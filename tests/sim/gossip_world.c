@@ -271,8 +271,8 @@ static void switch_off(struct gossip_world *world)
         if (node->left)
             gossip_world_crash(world, i);
         else if (now_ms - node->leaving_ms > LEAVE_MS_MAX)
-            gossip_world_break(world, "%s has not left after %u ms",
-                               node->name, LEAVE_MS_MAX);
+            gossip_world_break(world, "%s has not left after %u ms", node->name,
+                               LEAVE_MS_MAX);
     }
 }
 
@@ -322,8 +322,8 @@ static void on_response(void *arg, const char *from, const void *payload,
     node->world->counts.answers++;
 }
 
-static const struct gossip_query_events query_events = {
-    .on_response = on_response};
+static const struct gossip_query_events query_events = {.on_response =
+                                                            on_response};
 
 unsigned gossip_world_query(struct gossip_world *world, size_t index)
 {
