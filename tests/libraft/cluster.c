@@ -97,7 +97,6 @@ static void boot(struct cluster *cluster, struct cluster_server *server)
     config.ctx = server;
     config.snapshot_threshold = threshold == 0 ? UINT32_MAX : threshold;
     config.snapshot_trailing = threshold / 4;
-    config.lease_drift_ppm = cluster->config.lease_drift_ppm;
     config.log_cache_bytes = LOG_CACHE_BYTES;
     MUST(raft_node_new(server->env, &config, &server->node) == 0, "no node");
 }

@@ -111,7 +111,6 @@ struct cluster_config {
     size_t ballast_bytes;        /* of a snapshot; 0: 300 KiB */
     bool on_files;   /* SQLite, on disks in trouble */
     uint32_t drift_ppm; /* clocks are off by up to so much, either way */
-    uint32_t lease_drift_ppm; /* above 0: reads by lease */
     const int32_t *drifts; /* or of each so much; NULL: by chance */
     uint32_t lease_ppm; /* reads by lease, on that bound; 0: no leases */
 };

@@ -244,8 +244,6 @@ static void jump_clock(struct faults *faults, unsigned victim)
                                  3600000000000);
     /* Leases rest on clocks that do not jump. */
     if (faults->cluster->config.lease_ppm == 0)
-        /* Leases are promised clocks that do not. */
-    if (faults->cluster->config.lease_drift_ppm == 0)
         base_sim_host_jump(server->host, below(faults, 3000) * 1000000u);
     faults->cluster->counts.clock_jumps++;
 }

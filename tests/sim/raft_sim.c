@@ -91,10 +91,8 @@ static struct cluster_config config_of(uint64_t seed)
         config.snapshot_threshold = 50 + (uint32_t)(bits >> 12) % 200;
     config.drift_ppm = drifts[(bits >> 10) % 4];
     if ((bits >> 16) % 2 == 0) /* within the bound that it is promised */
-        config.lease_drift_ppm = config.drift_ppm + 1;
+        config.lease_ppm = config.drift_ppm + 1;
     config.on_files = seed % 4 == 0;
-    if ((bits >> 20) % 2 == 0)
-        config.lease_ppm = config.drift_ppm;
     return config;
 }
 
