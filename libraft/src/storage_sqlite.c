@@ -15,10 +15,12 @@
 #include "sqlite_read.h"
 #include "sqlite_wal.h"
 
-/* 8 MiB of write-ahead log. Moving it competes with commits for the disk: more
- * often than this, or more at once, and the slowest hundredth of commits takes
- * longer. */
-#define CHECKPOINT_PAGES 2000
+/* 6 to 10 MiB of write-ahead log. Moving it competes with commits for the disk:
+ * more often than this, or more at once, and the slowest hundredth of commits
+ * takes longer. By chance between the two, because servers of one cluster write
+ * the same: when each moves its log at another time, a majority has none. */
+#define CHECKPOINT_PAGES_MIN 1500
+#define CHECKPOINT_PAGES_SPREAD 1000
 /* So little is left to the log worker, if that takes no more rounds. */
 #define REST_PAGES 100
 #define ROUNDS_MAX 4
@@ -110,12 +112,21 @@ static int checkpoint_rest_run(void *storage, struct storage_op *op)
     return rv < 0 ? rv : side_write(&sqlite->side, &record, true);
 }
 
+static void set_checkpoint(struct storage_sqlite *sqlite)
+{
+    sqlite->checkpoint_pages =
+        CHECKPOINT_PAGES_MIN +
+        (int)base_env_random_below(sqlite->storage.env,
+                                   CHECKPOINT_PAGES_SPREAD);
+}
+
 static void checkpoint_rest_done(void *arg, int status)
 {
     struct storage_sqlite *sqlite = arg;
 
     (void)status; /* fatal: the queue has failed */
     sqlite->checkpointing = false;
+    set_checkpoint(sqlite);
 }
 
 /* Each round moves what was committed during the one before it. */
@@ -157,7 +168,7 @@ static void consider_checkpoint(struct storage_sqlite *sqlite)
 {
     struct storage_op *op;
 
-    if (sqlite->checkpointing || wal_pages(sqlite) < CHECKPOINT_PAGES)
+    if (sqlite->checkpointing || wal_pages(sqlite) < sqlite->checkpoint_pages)
         return;
     sqlite->checkpointing = true;
     BASE_NEW(op);
@@ -439,6 +450,7 @@ int raft_storage_sqlite_open(struct base_env *env, const char *folder,
             base_free(reason);
         return rv;
     }
+    set_checkpoint(sqlite);
     sqlite->queue = storage_queue_new(env, BASE_WORKER_LOG, &sqlite->storage,
                                       commit);
     sqlite->bulk =

@@ -19,6 +19,7 @@ struct storage_sqlite {
     struct storage_queue *queue;
     struct storage_queue *bulk;
     bool checkpointing;
+    int checkpoint_pages; /* at which the next one begins */
 
     /* Snapshots: the worker's file, and what the loop knows of it. */
     struct snapshot_writer writer;
