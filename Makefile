@@ -219,13 +219,20 @@ bench_libs = $(if $(LINK_$(1)),$(LINK_$(1):%=$(B)/lib/lib%.a),$(B)/lib/daemon.a 
 $(B)/bin/%-bench: $$(addprefix $(B)/obj/,$$(addsuffix .o,$$(basename $$(wildcard tests/bench/$$*_*.c)))) $$(call bench_libs,$$*)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
+
+$(B)/bin/federation-bench: $(SIMOBJ)
 
 # The killed servers of libraft's tests are measured too.
 $(B)/bin/recovery-bench: $(B)/obj/tests/libraft/process_server.o
 
 bench: all $(BENCHES) ## measure, and print tables with ratios (docs/performance.md)
 	@B=$(B) sh tests/bench/run.sh
+
+bench-wan-peer: all $(B)/bin/wan-bench ## WAN packets beside the same framing in Go, in turns (needs Go)
+	@mkdir -p $(B)/peers
+	@cd tests/bench/peers && go build -o $(abspath $(B))/peers/wanfed ./wanfed
+	@$(B)/bin/wan-bench; $(B)/peers/wanfed
 
 bench-raft-peers: $(B)/bin/raft-bench ## libraft beside canonical, hashicorp and etcd, in turns (needs Go)
 	@sh tests/deps.sh libraft-dev libuv1-dev liblz4-dev

@@ -219,6 +219,7 @@ struct federation *federation_new(uint64_t seed)
         base_sim_set_log_sink(f->world, f->sink, BASE_LOG_DEBUG);
     }
     base_sim_set_link(f->world, sim_link_of, f);
+    federation_wan_delay(f, 5000, 10000); /* 10 to 20 ms there and back */
     return f;
 }
 

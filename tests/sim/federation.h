@@ -16,7 +16,7 @@
 #include "base/sim.h"
 #include "server/server.h"
 
-#define FEDERATION_DCS_MAX 8
+#define FEDERATION_DCS_MAX 250
 #define FEDERATION_SERVERS_MAX 7
 
 struct federation;
@@ -34,6 +34,9 @@ struct base_sim *federation_world(struct federation *federation);
  * gateway. The first one added is the primary. */
 void federation_add(struct federation *federation, const char *dc,
                     size_t server_count);
+/** One way between two datacenters, uniform; 5 to 10 ms at first. */
+void federation_wan_delay(struct federation *federation, uint32_t min_us,
+                          uint32_t max_us);
 /** Boots everything. */
 void federation_start(struct federation *federation);
 
@@ -120,6 +123,9 @@ void federation_put_ghost(struct federation *federation,
  * datacenter with that datacenter's present gateways, and those that operators
  * put. */
 bool federation_is_whole(void *federation);
+/** The leader of at knows exactly the gateways that dc has now. */
+bool federation_knows(struct federation *federation, const char *at,
+                      const char *dc);
 /** What keeps it from being whole, for people: each leader's duties and table,
  * and who does not see whom. */
 void federation_explain(struct federation *federation, FILE *to);

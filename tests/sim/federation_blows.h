@@ -15,6 +15,7 @@ struct blow_counts {
     uint64_t records_put, records_kept;
 };
 
+#define BLOWS_DCS_MAX 8
 #define BLOWS_PUTS_MAX 8
 
 /** One federation under blows; zero-initialise it, then fill the first three. */
@@ -24,7 +25,7 @@ struct blows {
     size_t dc_count;
     struct blow_counts counts; /* of this run */
 
-    struct sim_gateway *sick[FEDERATION_DCS_MAX]; /* broken or unplugged */
+    struct sim_gateway *sick[BLOWS_DCS_MAX]; /* broken or unplugged */
     struct blow_put {
         struct blows *blows;
         char name[16];

@@ -63,6 +63,7 @@ struct federation {
     } cuts[SIM_CUTS_MAX];
     size_t cut_count;
     bool dns_held;
+    uint32_t wan_min_us, wan_max_us;
 
     /* Gateways that an operator deregisters; federation_users.c. */
     struct base_timer operator_timer;

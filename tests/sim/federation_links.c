@@ -63,6 +63,13 @@ void federation_cut(struct federation *f, const char *dc, enum sim_hosts hosts,
         .hosts = {hosts, other_hosts}};
 }
 
+void federation_wan_delay(struct federation *f, uint32_t min_us,
+                          uint32_t max_us)
+{
+    f->wan_min_us = min_us;
+    f->wan_max_us = max_us;
+}
+
 void federation_join_links(struct federation *f)
 {
     f->cut_count = 0;
@@ -95,8 +102,8 @@ static void between_datacenters(struct federation *f,
                                 const struct sim_host_entry *to,
                                 struct base_sim_link *link)
 {
-    link->delay_min_us = 5000; /* 10 to 20 ms there and back */
-    link->delay_max_us = 10000;
+    link->delay_min_us = f->wan_min_us;
+    link->delay_max_us = f->wan_max_us;
     if (from->server && to->server) {
         f->violations++;
         link->up = false;

@@ -153,6 +153,14 @@ bool federation_is_whole(void *arg)
     return true;
 }
 
+bool federation_knows(struct federation *f, const char *at, const char *dc)
+{
+    struct sim_server *leader = federation_leader(f, at);
+
+    return leader && is_true(fedstate_store_get(leader->server->fsm.store, dc),
+                             sim_dc_of(f, dc));
+}
+
 bool federation_until(struct federation *f, bool (*done)(void *arg), void *arg,
                       uint64_t within_ms)
 {
