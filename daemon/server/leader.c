@@ -9,17 +9,39 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "fedstate/model.h"
 #include "server/internal.h"
 #include "server/prune.h"
 
 #define RECONCILE_MS 60000u
 
+/* One that nobody can dial is of no use, and its operator would never know. */
+static void warn_of_lost(struct server *server,
+                         const Fedstate__CheckServiceNode *gateway)
+{
+    struct base_addr addr;
+
+    if (!fedstate_gateway_usable(gateway) ||
+        fedstate_gateway_addr(gateway, true, &addr) ||
+        !base_log_limit_pass(&server->leader.log_limit,
+                             base_env_now_ns(server->env)))
+        return;
+    base_log(&server->log, BASE_LOG_WARN,
+             "a mesh gateway has no WAN address that is an IP with a port: "
+             "other datacenters cannot reach it",
+             kv_str("node", gateway->node->node),
+             kv_str("service", gateway->service->id));
+}
+
 static uint64_t catalog_gateways_of(void *ctx, Fedstate__CheckServiceNode ***out,
                                     size_t *count)
 {
     struct server *server = ctx;
+    size_t i;
 
     *out = catalog_gateways(&server->fsm.catalog, count);
+    for (i = 0; i < *count; i++)
+        warn_of_lost(server, (*out)[i]);
     return server->fsm.catalog.index;
 }
 

@@ -24,6 +24,7 @@ struct leader {
     struct fedstate_replicator *replicator;   /* secondaries */
     struct fedstate_antientropy *antientropy;
     bool round_failed; /* the last one of replication */
+    struct base_log_limit log_limit;
     struct primary_link link;
     struct dead_servers dead;
 };

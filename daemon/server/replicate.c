@@ -72,8 +72,11 @@ static void on_replicate(void *arg, struct rpc_call *call)
         rpc_call_fail(call, RPC_EINVAL, "malformed request");
         return;
     }
+    if (!server_is_primary(server)) {
+        rpc_call_fail(call, FEDSTATE_ENOTPRIMARY,
+                      fedstate_strerror(FEDSTATE_ENOTPRIMARY));
     /* A server that has not heard of its own cluster yet knows no states. */
-    if (!server_is_primary(server) || *server_cluster_id(server) == '\0') {
+    } else if (*server_cluster_id(server) == '\0') {
         rpc_call_fail(call, RPC_ENOLEADER, FORWARD_NO_LEADER);
     } else if (!access_allows(server, call, ACL_OPERATOR, ACL_READ)) {
         /* refused */

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "fedstate/error.h"
 #include "sim/federation.h"
 #include "suite.h"
 
@@ -124,6 +125,31 @@ START_TEST(states_of_the_departed_are_pruned)
 }
 END_TEST
 
+/* It is told so in words, again and again but never in a hurry, and the others
+ * go on. */
+START_TEST(a_secondary_that_names_another_primary)
+{
+    struct federation *f = federation_new(6);
+    struct base_sim_stats before, after;
+
+    federation_add(f, "dc1", 1);
+    federation_add(f, "dc2", 1);
+    federation_add(f, "dc3", 1);
+    federation_mistakes_primary(f, "dc2", "dc3");
+    federation_start(f);
+    base_sim_run_for_ms(federation_world(f), 120000);
+    ck_assert_int_eq(federation_replication_error(f, "dc2"),
+                     FEDSTATE_ENOTPRIMARY);
+    ck_assert(federation_knows(f, "dc1", "dc3"));
+    ck_assert(federation_knows(f, "dc3", "dc1"));
+    before = base_sim_stats(federation_world(f));
+    base_sim_run_for_ms(federation_world(f), 60000);
+    after = base_sim_stats(federation_world(f));
+    ck_assert_uint_le(after.stream_writes - before.stream_writes, 60 * 60);
+    federation_free(f);
+}
+END_TEST
+
 Suite *federation_sim_suite(void)
 {
     Suite *suite = suite_create("federation_sim");
@@ -134,6 +160,7 @@ Suite *federation_sim_suite(void)
     tcase_add_test(tcase, a_replaced_gateway_is_followed);
     tcase_add_test(tcase, a_primary_that_lost_power_heals);
     tcase_add_test(tcase, states_of_the_departed_are_pruned);
+    tcase_add_test(tcase, a_secondary_that_names_another_primary);
     suite_add_tcase(suite, tcase);
     return suite;
 }

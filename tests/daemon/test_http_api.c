@@ -8,6 +8,7 @@
 
 #include "api_bed.h"
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "suite.h"
 
 static struct api_bed bed;
@@ -302,6 +303,24 @@ START_TEST(federation_states)
 }
 END_TEST
 
+static struct api_answer put_gateways(const char *path, unsigned count)
+{
+    struct base_buf body = BASE_BUF_INIT;
+    struct api_answer answer;
+    char *text;
+    unsigned i;
+
+    base_buf_printf(&body, "{\"Gateways\":[");
+    for (i = 0; i < count; i++)
+        base_buf_printf(&body, "%s\"10.9.%u.%u\"", i > 0 ? "," : "", i / 250,
+                        i % 250 + 1);
+    base_buf_printf(&body, "]}");
+    text = base_buf_take_string(&body);
+    answer = api_call(&bed, "PUT", path, text);
+    base_free(text);
+    return answer;
+}
+
 /* A datacenter without servers of ours: its record is an operator's. */
 START_TEST(an_operators_federation_state)
 {
@@ -316,6 +335,11 @@ START_TEST(an_operators_federation_state)
          "Gateways: \"0.0.0.0:1\" is no IP[:PORT]"},
         {"/v1/internal/federation-state/-dc9",
          "{\"Gateways\":[\"203.0.113.7\"]}", "a datacenter's name is 1 to 63"},
+        {"/v1/internal/federation-state/"
+         "a123456789a123456789a123456789a123456789a123456789a123456789abcd",
+         "{\"Gateways\":[\"203.0.113.7\"]}", "a datacenter's name is 1 to 63"},
+        {"/v1/internal/federation-state/",
+         "{\"Gateways\":[\"203.0.113.7\"]}", "datacenter name"},
         {"/v1/internal/federation-state/dc1",
          "{\"Gateways\":[\"203.0.113.7\"]}", "has servers of its own"},
     };
@@ -328,6 +352,13 @@ START_TEST(an_operators_federation_state)
         ck_assert_msg(strstr(answer.body, refused[i].says), "%s", answer.body);
         api_answer_close(&answer);
     }
+    answer = put_gateways(path, 5000);
+    ck_assert_int_eq(answer.status, 400);
+    ck_assert_ptr_nonnull(strstr(answer.body, "more than 1,024"));
+    api_answer_close(&answer);
+    answer = put_gateways(path, 1024);
+    ck_assert_int_eq(answer.status, 200);
+    api_answer_close(&answer);
     api_put(&bed, path,
             "{\"Gateways\":[\"203.0.113.7\",\"[2001:db8::7]:443\"]}");
     assert_text(path, "MeshGateways.0.Service.Address", "203.0.113.7");

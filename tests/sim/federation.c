@@ -44,6 +44,11 @@ static void on_fatal(void *ctx, const char *why)
                   server->node, server->dc->name, why);
 }
 
+static const char *primary_of(const struct sim_dc *dc)
+{
+    return dc->primary ? dc->primary : dc->federation->dcs[0].name;
+}
+
 static void boot_joins(struct sim_server *server, struct base_env *env)
 {
     struct federation *f = server->dc->federation;
@@ -59,14 +64,13 @@ static void boot_joins(struct sim_server *server, struct base_env *env)
     if (server->dc != &f->dcs[0]) {
         config.primary_gateways = gateway_names;
         config.primary_gateway_count = 1;
-        config.placeholder_dc = f->dcs[0].name;
+        config.placeholder_dc = primary_of(server->dc);
     }
     server->joins = joins_new(env, &config);
 }
 
 void sim_server_boot(struct sim_server *server)
 {
-    struct federation *f = server->dc->federation;
     struct base_env *main_env = base_sim_host_env(server->host, "main");
     struct base_env *gossip_env = base_sim_host_env(server->host, "gossip");
     struct server_config config = {
@@ -76,7 +80,7 @@ void sim_server_boot(struct sim_server *server)
         .node = server->node,
         .node_id = server->id,
         .datacenter = server->dc->name,
-        .primary_datacenter = f->dcs[0].name,
+        .primary_datacenter = primary_of(server->dc),
         .domain = SIM_DOMAIN,
         .build = "simulated",
         .bind_ip = server->addr,
@@ -313,6 +317,12 @@ void federation_gateway_off(struct federation *f, const char *name)
 void federation_never_direct(struct federation *f, const char *name)
 {
     sim_dc_of(f, name)->never_direct = true;
+}
+
+void federation_mistakes_primary(struct federation *f, const char *name,
+                                 const char *primary)
+{
+    sim_dc_of(f, name)->primary = primary;
 }
 
 void federation_start(struct federation *f)

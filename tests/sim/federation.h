@@ -85,6 +85,12 @@ void federation_dns_follows(struct federation *federation, bool on);
 /** disable_primary_gateway_fallback of a datacenter's servers, from their next
  * boot. */
 void federation_never_direct(struct federation *federation, const char *dc);
+/** Its servers take another datacenter for the primary (a constant). */
+void federation_mistakes_primary(struct federation *federation, const char *dc,
+                                 const char *primary);
+/** The last error of the replication that a datacenter's leader runs. */
+int federation_replication_error(struct federation *federation,
+                                 const char *dc);
 /** Its servers refuse what federation states need, until they boot again. */
 void federation_unsupport(struct federation *federation, const char *dc);
 

@@ -22,6 +22,7 @@ struct sim_dc {
     size_t gateway_count;
     unsigned gateways_made;
     bool never_direct;
+    const char *primary; /* what its servers take for it; NULL: the first */
 };
 
 struct sim_server {

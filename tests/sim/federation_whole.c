@@ -161,6 +161,16 @@ bool federation_knows(struct federation *f, const char *at, const char *dc)
                              sim_dc_of(f, dc));
 }
 
+int federation_replication_error(struct federation *f, const char *dc)
+{
+    struct sim_server *leader = federation_leader(f, dc);
+    struct fedstate_replicator_status status = {0};
+
+    if (leader && leader->server->leader.replicator)
+        fedstate_replicator_status(leader->server->leader.replicator, &status);
+    return status.last_error;
+}
+
 bool federation_until(struct federation *f, bool (*done)(void *arg), void *arg,
                       uint64_t within_ms)
 {

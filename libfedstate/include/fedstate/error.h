@@ -11,7 +11,10 @@
     X(FEDSTATE_ESTALE, -505, "the record changed meanwhile, read it again")  \
     X(FEDSTATE_ETOOBIG, -506, "record over the limit")                       \
     X(FEDSTATE_ENOGATEWAY, -507, "no mesh gateway known for that datacenter")\
-    X(FEDSTATE_EPRIMARY, -508, "the primary datacenter cannot be reached")
+    X(FEDSTATE_EPRIMARY, -508, "the primary datacenter cannot be reached")   \
+    X(FEDSTATE_ENOTPRIMARY, -509,                                            \
+      "the datacenter that we take for the primary says that it is not: "    \
+      "primary_datacenter differs there")
 
 enum fedstate_error {
 #define X(name, number, words) name = number,
