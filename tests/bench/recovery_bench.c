@@ -31,11 +31,12 @@ static uint32_t election_ms = 200;
 static bool write_through(struct process_server *server, int wait_ms)
 {
     static uint64_t value;
-    struct process_request request = {.kind = HISTORY_WRITE, .op = ++value,
-                                      .value = value};
+    struct process_request request = {.kind = HISTORY_WRITE};
     struct process_reply reply;
     struct pollfd wait = {.fd = server->fd, .events = POLLIN};
 
+    request.op = ++value;
+    request.value = value;
     if (send(server->fd, &request, sizeof(request), MSG_NOSIGNAL) < 0)
         return false;
     while (poll(&wait, 1, wait_ms) > 0 &&
