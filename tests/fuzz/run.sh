@@ -61,7 +61,7 @@ build_target() {
         clang -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -Werror \
             -fsanitize=fuzzer $san $cov $(includes $1) -I$here \
             -o "$build/fuzz_$1" $here/fuzz_$1.c $(archives $1) \
-            -levent -levent_pthreads -lssl -lcrypto -lprotobuf-c -lsqlite3 \
+            -levent -levent_pthreads -levent_openssl -lz -lssl -lcrypto -lprotobuf-c -lsqlite3 \
             -lmsgpackc -ljansson -lresolv -lm -pthread
 }
 
