@@ -14,6 +14,7 @@
 
 #define TROUBLES 100u
 #define TROUBLE_MS 4000u /* between two of them, at most */
+#define SPLIT_MS 150000u
 #define SETTLE_MS 15000u
 /* What a pool may need once the network is whole, for each of its nodes. Serf
  * has about one node every 30 s try a member that is known to have failed; if
@@ -35,9 +36,8 @@ static size_t some_node(struct gossip_world *world)
 }
 
 /* The pool falls in two, or one half does not reach the other. */
-static void part(struct gossip_world *world)
+static void part(struct gossip_world *world, bool one_way)
 {
-    bool one_way = gossip_world_below(world, 2) == 0;
     uint64_t side = 1 + gossip_world_below(world, (1u << world->count) - 2);
     size_t a, b;
 
@@ -59,7 +59,7 @@ static void bend_network(struct gossip_world *world)
 
     switch (gossip_world_below(world, 6)) {
     case 0:
-        part(world);
+        part(world, gossip_world_below(world, 2) == 0);
         break;
     case 1:
         world->cut[a][b] = a != b;
@@ -126,6 +126,15 @@ static void trouble(struct gossip_world *world)
     default:
         (void)gossip_world_event(world, index);
     }
+}
+
+/* The last trouble of some: in two for longer than the dead are gossiped to, so
+ * that only serf's tries bring the halves together. */
+static void split_for_long(struct gossip_world *world)
+{
+    gossip_world_heal(world);
+    part(world, false);
+    gossip_world_run_ms(world, SPLIT_MS);
 }
 
 /* Virtual ms until all agree on what; within_ms if they do not. */
@@ -251,6 +260,8 @@ static bool run(uint64_t seed, FILE *log)
         gossip_world_run_ms(world, gossip_world_below(world, TROUBLE_MS));
     }
     revive(world, 0); /* somebody must be there to agree */
+    if (seed % 4 == 1 && !world->broken)
+        split_for_long(world);
     if (!world->broken)
         heal(world);
     if (!world->broken)
