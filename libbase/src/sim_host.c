@@ -172,20 +172,19 @@ static bool is_timer_of(const struct base_timer *timer,
 
 /* Timers know their env and not the other way round: walk them all. Crashes
  * are rare, timers are not. */
-static void stop_timers(struct base_sim_host *host)
+static void stop_timers(struct base_sim_host *host, struct timer_heap *heap)
 {
-    struct base_sim *sim = host->sim;
     struct base_timer **found;
     size_t count = 0;
     size_t i;
 
-    found = base_calloc(sim->heap.count + 1, sizeof(*found));
-    for (i = 0; i < sim->heap.count; i++) {
-        if (is_timer_of(sim->heap.slots[i].timer, host))
-            found[count++] = sim->heap.slots[i].timer;
+    found = base_calloc(heap->count + 1, sizeof(*found));
+    for (i = 0; i < heap->count; i++) {
+        if (is_timer_of(heap->slots[i].timer, host))
+            found[count++] = heap->slots[i].timer;
     }
     for (i = 0; i < count; i++)
-        timer_heap_remove(&sim->heap, found[i]);
+        timer_heap_remove(heap, found[i]);
     base_free(found);
 }
 
@@ -208,7 +207,8 @@ void base_sim_host_crash(struct base_sim_host *host)
     {
         env->dead = true;
     }
-    stop_timers(host);
+    stop_timers(host, &host->sim->heaps[SIM_NEAR]);
+    stop_timers(host, &host->sim->heaps[SIM_FAR]);
     kill_sockets(&host->packets);
     kill_sockets(&host->listeners);
     sim_dials_kill(host);

@@ -2,7 +2,7 @@
  * What the files of the simulator share: the world, its hosts and loops, and
  * the events of the network. Public face: base/sim.h. One thread, one world.
  *
- * Everything that happens is a base_timer in the world's one heap: timers of
+ * Everything that happens is a base_timer in the world's heaps: timers of
  * programs go in as they are, and the simulator's own events embed one whose
  * env is NULL.
  */
@@ -70,10 +70,15 @@ struct sim_ip_slot {
     struct base_sim_host *host;
 };
 
+/* Most of what happens was decided a moment before: packets, posts, what is due
+ * at once. Kept apart from the thousands of timers of a large world, these few
+ * stay in the processor's cache. */
+enum { SIM_NEAR, SIM_FAR, SIM_HEAPS };
+
 struct base_sim {
     uint64_t now_ns;
     uint64_t sequence;
-    struct timer_heap heap;
+    struct timer_heap heaps[SIM_HEAPS];
     struct sim_pool pool;
     uint64_t seed;
     uint64_t env_count; /* numbers the envs' random numbers */

@@ -10,6 +10,16 @@
 /* Numbers of the world's own random streams; loops count up from 16. */
 enum { RANDOM_NETWORK, RANDOM_MACHINE, RANDOM_SCENARIO, RANDOM_ENV_FIRST = 16 };
 
+#define NEAR_NS UINT64_C(2000000) /* over what a link's delay mostly is */
+
+/* The one with what happens next; empty if nothing does. */
+static struct timer_heap *first_heap(struct base_sim *sim)
+{
+    struct timer_heap *near = &sim->heaps[SIM_NEAR], *far = near + 1;
+
+    return timer_heap_precedes(near, far) ? near : far;
+}
+
 struct base_sim *base_sim_new(uint64_t seed)
 {
     struct base_sim *sim;
@@ -33,8 +43,8 @@ void base_sim_free(struct base_sim *sim)
 {
     struct base_timer *timer;
 
-    while ((timer = timer_heap_first(&sim->heap)) != NULL) {
-        timer_heap_remove(&sim->heap, timer);
+    while ((timer = timer_heap_first(first_heap(sim))) != NULL) {
+        timer_heap_remove(first_heap(sim), timer);
         if (timer->env == NULL) {
             struct sim_event *event =
                 BASE_CONTAINER_OF(timer, struct sim_event, timer);
@@ -44,7 +54,8 @@ void base_sim_free(struct base_sim *sim)
     }
     while (!LIST_EMPTY(&sim->hosts))
         sim_host_free(LIST_FIRST(&sim->hosts));
-    timer_heap_close(&sim->heap);
+    timer_heap_close(&sim->heaps[SIM_NEAR]);
+    timer_heap_close(&sim->heaps[SIM_FAR]);
     sim_names_free(sim);
     base_free(sim->ips);
     sim_log_free(sim->log);
@@ -88,13 +99,20 @@ void sim_timer_start(struct base_sim *sim, struct base_timer *timer,
     sim_timer_stop(sim, timer);
     timer->due_ns = due_ns;
     timer->sequence = sim->sequence++;
-    timer_heap_insert(&sim->heap, timer);
+    timer_heap_insert(&sim->heaps[due_ns - sim->now_ns < NEAR_NS ? SIM_NEAR
+                                                                 : SIM_FAR],
+                      timer);
 }
 
 void sim_timer_stop(struct base_sim *sim, struct base_timer *timer)
 {
-    if (timer->heap_slot != 0)
-        timer_heap_remove(&sim->heap, timer);
+    struct timer_heap *near = &sim->heaps[SIM_NEAR];
+
+    if (timer->heap_slot == 0)
+        return;
+    timer_heap_remove(timer_heap_has(near, timer) ? near
+                                                  : &sim->heaps[SIM_FAR],
+                      timer);
 }
 
 void *sim_event_new(struct base_sim *sim, size_t size, void (*fire)(void *arg),
@@ -127,12 +145,14 @@ void sim_event_free(struct sim_event *event)
 
 /* ---- running ---- */
 
-static void run(struct base_sim *sim, struct base_timer *timer)
+static void run(struct base_sim *sim, struct timer_heap *heap)
 {
+    struct base_timer *timer = timer_heap_first(heap);
+
     assert(timer->due_ns >= sim->now_ns);
-    timer_heap_remove(&sim->heap, timer);
-    if (sim->heap.count > 0) /* fetch the next one while this one works */
-        __builtin_prefetch(sim->heap.slots[0].timer);
+    timer_heap_remove(heap, timer);
+    if (heap->count > 0) /* fetch the next one while this one works */
+        __builtin_prefetch(heap->slots[0].timer);
     sim->now_ns = timer->due_ns;
     if (timer->env != NULL) {
         struct sim_env *env =
@@ -146,22 +166,22 @@ static void run(struct base_sim *sim, struct base_timer *timer)
 
 bool base_sim_step(struct base_sim *sim)
 {
-    struct base_timer *timer = timer_heap_first(&sim->heap);
+    struct timer_heap *heap = first_heap(sim);
 
-    if (timer == NULL)
+    if (heap->count == 0)
         return false;
-    run(sim, timer);
+    run(sim, heap);
     return true;
 }
 
 /* Runs the next event if it is due by then. */
 static bool step_until(struct base_sim *sim, uint64_t until_ns)
 {
-    struct base_timer *timer = timer_heap_first(&sim->heap);
+    struct timer_heap *heap = first_heap(sim);
 
-    if (timer == NULL || timer->due_ns > until_ns)
+    if (heap->count == 0 || heap->slots[0].due_ns > until_ns)
         return false;
-    run(sim, timer);
+    run(sim, heap);
     return true;
 }
 

@@ -124,6 +124,21 @@ struct base_timer *timer_heap_first(const struct timer_heap *heap)
     return heap->count == 0 ? NULL : heap->slots[0].timer;
 }
 
+bool timer_heap_precedes(const struct timer_heap *a, const struct timer_heap *b)
+{
+    return a->count > 0 &&
+           (b->count == 0 || is_before(&a->slots[0], &b->slots[0]));
+}
+
+bool timer_heap_has(const struct timer_heap *heap,
+                    const struct base_timer *timer)
+{
+    size_t at = timer->heap_slot - 1;
+
+    assert(timer->heap_slot != 0);
+    return at < heap->count && heap->slots[at].timer == timer;
+}
+
 void timer_heap_check(const struct timer_heap *heap)
 {
     size_t i;

@@ -32,6 +32,12 @@ void timer_heap_insert(struct timer_heap *heap, struct base_timer *timer);
 void timer_heap_remove(struct timer_heap *heap, struct base_timer *timer);
 /** The timer due first; NULL if there is none. It stays in the heap. */
 struct base_timer *timer_heap_first(const struct timer_heap *heap);
+/** Is the first of a due before the first of b? Not if a is empty. */
+bool timer_heap_precedes(const struct timer_heap *a,
+                         const struct timer_heap *b);
+/** Is the timer, which is running, in this heap? */
+bool timer_heap_has(const struct timer_heap *heap,
+                    const struct base_timer *timer);
 /** Asserts the order and the slot numbers; for tests. */
 void timer_heap_check(const struct timer_heap *heap);
 
