@@ -190,7 +190,7 @@ $(B)/sim/%: $(B)/obj/tests/sim/%.o $(B)/obj/tests/sim/scenario.o $(SIMOBJ) $(B)/
 # libraft alone, with the cluster and the disks of its tests.
 RAFTSIMOBJ := $(patsubst %,$(B)/obj/tests/%.o,sim/raft_sim sim/raft_faults $(addprefix libraft/,cluster \
               cluster_check cluster_clients cluster_fsm cluster_run cluster_wire \
-              fault_disk fault_vfs linear))
+              fault_calls fault_disk fault_power fault_vfs linear))
 $(B)/sim/raft_sim: $(RAFTSIMOBJ) $(LINK_raft:%=$(B)/lib/lib%.a)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -214,6 +214,7 @@ BENCHES := $(patsubst tests/bench/%_bench.c,$(B)/bin/%-bench,$(wildcard tests/be
 LINK_storm := gossip base
 LINK_rest  := gossip base
 LINK_recovery := raft base
+LINK_recovery := raft base
 $(foreach l,$(LIBS),$(eval $(B)/obj/tests/bench/$(l)_%.o: CFLAGS_ALL += -Ilib$(l)/src))
 bench_libs = $(if $(LINK_$(1)),$(LINK_$(1):%=$(B)/lib/lib%.a),$(B)/lib/daemon.a $(LIBFILES))
 $(B)/bin/%-bench: $$(addprefix $(B)/obj/,$$(addsuffix .o,$$(basename $$(wildcard tests/bench/$$*_*.c)))) $$(call bench_libs,$$*)
@@ -222,6 +223,9 @@ $(B)/bin/%-bench: $$(addprefix $(B)/obj/,$$(addsuffix .o,$$(basename $$(wildcard
 	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
 $(B)/bin/federation-bench: $(SIMOBJ)
+
+# The killed servers of libraft's tests are measured too.
+$(B)/bin/recovery-bench: $(B)/obj/tests/libraft/process_server.o
 
 # The killed servers of libraft's tests are measured too.
 $(B)/bin/recovery-bench: $(B)/obj/tests/libraft/process_server.o

@@ -1,9 +1,8 @@
 /*
- * The list of writes that are not synced, and what a loss of power makes of
- * it: first all are taken back, newest first, then those that chance lets
- * through are done again, whole or in part.
+ * The folder of a disk in trouble, and the list of writes to it that no sync
+ * has covered.
  */
-#include "fault_disk.h"
+#include "fault_disk_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,64 +17,11 @@
 
 #include "base/alloc.h"
 
-#define SECTOR_BYTES 512u
-
-enum record_kind { RECORD_WRITE, RECORD_TRUNCATE, RECORD_RENAME };
-
-struct record {
-    TAILQ_ENTRY(record) next;
-    enum record_kind kind;
-    char *path;
-    char *from;        /* RENAME: its name before */
-    uint64_t at;       /* TRUNCATE: the new size */
-    uint64_t old_size; /* of the file */
-    uint8_t *old_data; /* what was at `at`, as far as the file went */
-    size_t old_len;
-    uint8_t *data;
-    size_t len;
-};
-TAILQ_HEAD(record_list, record);
-
-/* Files stay open here: to open them at each write costs more than all else. */
-struct looked_at {
-    LIST_ENTRY(looked_at) link;
-    char *path;
-    int fd;
-};
-
-struct fault_disk {
-    LIST_ENTRY(fault_disk) link;
-    char folder[64];
-    fault_random_fn random;
-    void *arg;
-    struct record_list records;
-    LIST_HEAD(, looked_at) files;
-    bool off;
-    uint64_t cut_at, fail_sync_at, room;
-    struct fault_counts counts;
-};
-
 static LIST_HEAD(, fault_disk) disks = LIST_HEAD_INITIALIZER(disks);
-
-/* ---- calls of libc, and ours in their place ---- */
-
-ssize_t __real_pwrite(int fd, const void *data, size_t len, off_t at);
-ssize_t __real_write(int fd, const void *data, size_t len);
-int __real_fdatasync(int fd);
-int __real_fsync(int fd);
-int __real_rename(const char *from, const char *to);
-int __real_unlink(const char *path);
-ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t at);
-ssize_t __wrap_write(int fd, const void *data, size_t len);
-int __wrap_fdatasync(int fd);
-int __wrap_fsync(int fd);
-int __wrap_rename(const char *from, const char *to);
-int __wrap_unlink(const char *path);
 
 /* ---- life ---- */
 
 static void remove_at_the_end(void);
-static void stop_looking(struct fault_disk *disk, const char *path);
 
 struct fault_disk *fault_disk_new(fault_random_fn random, void *arg)
 {
@@ -99,7 +45,7 @@ struct fault_disk *fault_disk_new(fault_random_fn random, void *arg)
     return disk;
 }
 
-static void record_free(struct fault_disk *disk, struct record *record)
+void fault_record_free(struct fault_disk *disk, struct record *record)
 {
     TAILQ_REMOVE(&disk->records, record, next);
     base_free(record->path);
@@ -156,8 +102,8 @@ void fault_disk_free(struct fault_disk *disk)
     if (disk == NULL)
         return;
     while (!TAILQ_EMPTY(&disk->records))
-        record_free(disk, TAILQ_FIRST(&disk->records));
-    stop_looking(disk, NULL);
+        fault_record_free(disk, TAILQ_FIRST(&disk->records));
+    fault_disk_stop_looking(disk, NULL);
     LIST_REMOVE(disk, link);
     remove_folder(disk->folder);
     base_free(disk);
@@ -245,7 +191,7 @@ static struct record *note(struct fault_disk *disk, enum record_kind kind,
     return record;
 }
 
-static void stop_looking(struct fault_disk *disk, const char *path)
+void fault_disk_stop_looking(struct fault_disk *disk, const char *path)
 {
     struct looked_at *file;
 
@@ -256,7 +202,7 @@ static void stop_looking(struct fault_disk *disk, const char *path)
         close(file->fd);
         base_free(file->path);
         base_free(file);
-        stop_looking(disk, path);
+        fault_disk_stop_looking(disk, path);
         return;
     }
 }
@@ -332,13 +278,13 @@ void fault_disk_forget(struct fault_disk *disk, const char *path)
 {
     struct record *record, *after;
 
-    stop_looking(disk, path);
+    fault_disk_stop_looking(disk, path);
 
     for (record = TAILQ_FIRST(&disk->records); record != NULL;
          record = after) {
         after = TAILQ_NEXT(record, next);
         if (strcmp(record->path, path) == 0)
-            record_free(disk, record);
+            fault_record_free(disk, record);
     }
 }
 
@@ -354,7 +300,7 @@ static void settle(struct fault_disk *disk, const char *path)
         if (folder ? record->kind == RECORD_RENAME
                    : record->kind != RECORD_RENAME &&
                          strcmp(record->path, path) == 0)
-            record_free(disk, record);
+            fault_record_free(disk, record);
     }
 }
 
@@ -372,220 +318,18 @@ int fault_disk_sync(struct fault_disk *disk, const char *path)
     return 0;
 }
 
-/* ---- loss of power ---- */
-
-static void put(const char *path, const void *data, size_t len, uint64_t at)
+void fault_disk_note_rename(struct fault_disk *disk, const char *from,
+                            const char *to)
 {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return; /* removed since */
-    if (__real_pwrite(fd, data, len, (off_t)at) != (ssize_t)len)
-        abort();
-    close(fd);
-}
-
-static void take_back(const struct record *record)
-{
-    if (record->kind == RECORD_RENAME) {
-        __real_rename(record->path, record->from);
-        return;
-    }
-    if (record->old_len > 0)
-        put(record->path, record->old_data, record->old_len, record->at);
-    if (truncate(record->path, (off_t)record->old_size) < 0 &&
-        errno != ENOENT)
-        abort();
-}
-
-/* A disk writes whole sectors, in any order, or stops inside of one. */
-static void do_in_part(struct fault_disk *disk, const struct record *record)
-{
-    size_t from = 0;
-    bool any_order = disk->random(disk->arg, 2) == 0;
-    size_t stop = (size_t)disk->random(disk->arg, record->len + 1);
-
-    if (!any_order) {
-        put(record->path, record->data, stop, record->at);
-        return;
-    }
-    while (from < record->len) {
-        size_t to = from + SECTOR_BYTES - (record->at + from) % SECTOR_BYTES;
-
-        if (to > record->len)
-            to = record->len;
-        if (disk->random(disk->arg, 2) == 0)
-            put(record->path, record->data + from, to - from,
-                record->at + from);
-        from = to;
-    }
-}
-
-static void do_again(const struct record *record)
-{
-    if (record->kind == RECORD_RENAME)
-        __real_rename(record->from, record->path);
-    else if (record->kind == RECORD_WRITE)
-        put(record->path, record->data, record->len, record->at);
-    else if (truncate(record->path, (off_t)record->at) < 0 && errno != ENOENT)
-        abort();
-}
-
-enum fate { FATE_THERE, FATE_LOST, FATE_IN_ORDER, FATE_ANY, FATES };
-
-void fault_disk_on_after_power_loss(struct fault_disk *disk)
-{
-    enum fate fate = (enum fate)disk->random(disk->arg, FATES);
-    struct record *record;
-    bool stopped = false;
-
-    stop_looking(disk, NULL);
-    TAILQ_FOREACH_REVERSE(record, &disk->records, record_list, next)
-        take_back(record);
-    while ((record = TAILQ_FIRST(&disk->records)) != NULL) {
-        uint64_t chance = disk->random(disk->arg, 8);
-
-        if (fate == FATE_THERE ||
-            (fate == FATE_IN_ORDER && !stopped && chance > 0) ||
-            (fate == FATE_ANY && chance > 4)) {
-            do_again(record);
-        } else if (fate != FATE_LOST && !stopped && chance < 3 &&
-                   record->kind == RECORD_WRITE) {
-            do_in_part(disk, record);
-            disk->counts.torn++;
-            stopped = fate == FATE_IN_ORDER;
-        } else {
-            disk->counts.lost++;
-            stopped = fate == FATE_IN_ORDER;
-        }
-        record_free(disk, record);
-    }
-    fault_disk_on_after_kill(disk);
-}
-
-void fault_disk_on_after_kill(struct fault_disk *disk)
-{
-    disk->off = false;
-    disk->cut_at = 0;
-    disk->fail_sync_at = 0;
-}
-
-void fault_disk_flip_bit(struct fault_disk *disk)
-{
-    static const char *const names[] = {"raft.db", "raft.db-wal"};
-    char *path = base_asprintf("%s/%s", disk->folder,
-                               names[disk->random(disk->arg, 2)]);
-    struct stat info = {0};
-    uint8_t byte;
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-
-    if (fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 0) {
-        off_t at = (off_t)disk->random(disk->arg, (uint64_t)info.st_size);
-
-        if (pread(fd, &byte, 1, at) == 1) {
-            byte ^= (uint8_t)(1u << disk->random(disk->arg, 8));
-            (void)!__real_pwrite(fd, &byte, 1, at);
-        }
-    }
-    if (fd >= 0)
-        close(fd);
-    base_free(path);
-}
-
-/* ---- libraft's other files ---- */
-
-/* The disk that fd lies on, and its path. */
-static struct fault_disk *disk_of_fd(int fd, char path[256])
-{
-    char link[64];
-    ssize_t len;
-
-    if (LIST_EMPTY(&disks))
-        return NULL;
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    len = readlink(link, path, 255);
-    if (len <= 0)
-        return NULL;
-    path[len] = '\0';
-    return fault_disk_of(path);
-}
-
-ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t at)
-{
-    char path[256];
-    struct fault_disk *disk = disk_of_fd(fd, path);
-
-    if (disk != NULL) {
-        errno = fault_disk_may_write(disk, len);
-        if (errno != 0)
-            return -1;
-        fault_disk_note_write(disk, path, data, len, (uint64_t)at);
-    }
-    return __real_pwrite(fd, data, len, at);
-}
-
-ssize_t __wrap_write(int fd, const void *data, size_t len)
-{
-    char path[256];
-    struct fault_disk *disk = disk_of_fd(fd, path);
-
-    if (disk != NULL) {
-        errno = fault_disk_may_write(disk, len);
-        if (errno != 0)
-            return -1;
-        fault_disk_note_write(disk, path, data, len,
-                              (uint64_t)lseek(fd, 0, SEEK_CUR));
-    }
-    return __real_write(fd, data, len);
-}
-
-static int sync_fd(int fd, int (*real)(int fd))
-{
-    char path[256];
-    struct fault_disk *disk = disk_of_fd(fd, path);
-
-    if (disk == NULL)
-        return real(fd);
-    errno = fault_disk_sync(disk, path);
-    return errno == 0 ? 0 : -1;
-}
-
-int __wrap_fdatasync(int fd)
-{
-    return sync_fd(fd, __real_fdatasync);
-}
-
-int __wrap_fsync(int fd)
-{
-    return sync_fd(fd, __real_fsync);
-}
-
-int __wrap_rename(const char *from, const char *to)
-{
-    struct fault_disk *disk = fault_disk_of(to);
     struct record *record;
 
-    if (disk != NULL) {
-        errno = fault_disk_may_write(disk, 0);
-        if (errno != 0)
-            return -1;
-        fault_disk_forget(disk, to);
-        stop_looking(disk, from);
-        record = note(disk, RECORD_RENAME, to);
-        record->from = base_strdup(from);
-    }
-    return __real_rename(from, to);
+    fault_disk_forget(disk, to);
+    fault_disk_stop_looking(disk, from);
+    record = note(disk, RECORD_RENAME, to);
+    record->from = base_strdup(from);
 }
 
-int __wrap_unlink(const char *path)
+bool fault_disks_any(void)
 {
-    struct fault_disk *disk = fault_disk_of(path);
-
-    if (disk != NULL) {
-        errno = fault_disk_may_write(disk, 0);
-        if (errno != 0)
-            return -1;
-        fault_disk_forget(disk, path);
-    }
-    return __real_unlink(path);
+    return !LIST_EMPTY(&disks);
 }
