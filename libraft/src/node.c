@@ -152,6 +152,7 @@ static void update_gauges(struct raft_node *node)
                    (int64_t)raft_commit_index(node->core));
     base_gauge_set(metrics->applied_index, (int64_t)node->applied);
     base_gauge_set(metrics->proposals, (int64_t)node->waiting.count);
+    base_gauge_set(metrics->writes, (int64_t)node->write_count);
     base_gauge_set(metrics->leader, raft_role(node->core) == RAFT_LEADER &&
                                         !node->stopped);
 }
@@ -163,7 +164,7 @@ static void turn(void *arg)
     node->in_turn = true;
     if (apply_everything(node) && tell_fatal(node) &&
         tell_configuration(node) && tell_state(node) &&
-        tell_waiter(node, &node->bootstrap) &&
+        followers_tell(node) && tell_waiter(node, &node->bootstrap) &&
         tell_waiter(node, &node->change) && tell_waiter(node, &node->transfer))
         update_gauges(node);
     node->in_turn = false;
@@ -177,6 +178,7 @@ static void tick(void *arg)
     struct raft_event event = {.type = RAFT_EVENT_TICK};
 
     node_step(node, &event);
+    followers_look(node);
 }
 
 /* ---- life ---- */
@@ -188,6 +190,24 @@ static void stored_free(struct raft_stored *stored)
     for (i = 0; i < stored->entry_count; i++)
         base_free((void *)stored->entries[i].data);
     base_free(stored->entries);
+}
+
+/* A durable state machine goes on where it is. One that is ahead of a whole log
+ * belongs to another. */
+static bool take_up_state(struct raft_node *node,
+                          const struct raft_stored *stored)
+{
+    const struct raft_fsm *fsm = &node->config.fsm;
+    raft_index last = stored->snapshot_index + stored->entry_count;
+
+    if (fsm->ops->version < 2 || fsm->ops->last_applied == NULL)
+        return true;
+    node->applied = fsm->ops->last_applied(fsm->ctx);
+    if (node->applied <= last || stored->behind || stored->repair_until != 0)
+        return true;
+    node_fail(node, RAFT_EFOREIGN,
+              "the state machine has applied more than the log holds");
+    return false;
 }
 
 static void on_loaded(void *arg, int status, struct raft_stored *stored)
@@ -215,7 +235,11 @@ static void on_loaded(void *arg, int status, struct raft_stored *stored)
         .configuration = stored->snapshot_configuration};
     event.u.stored = stored;
     node->ready = true;
-    if (node->newest.index > 0)
+    if (!take_up_state(node, stored)) {
+        stored_free(stored);
+        return;
+    }
+    if (node->newest.index > node->applied)
         snapshot_restore(node);
     node_step(node, &event);
     stored_free(stored);
@@ -291,6 +315,7 @@ void node_metrics_init(struct raft_node *node)
     metrics->commit_index = gauge(node, "isthmus.raft.commit_index");
     metrics->applied_index = gauge(node, "isthmus.raft.applied_index");
     metrics->proposals = gauge(node, "isthmus.raft.proposals_waiting");
+    metrics->writes = gauge(node, "isthmus.raft.writes_waiting");
     metrics->leader = gauge(node, "isthmus.raft.is_leader");
 }
 
@@ -468,6 +493,7 @@ void raft_node_status(const struct raft_node *node, struct raft_status *out)
     out->applied_index = node->applied;
     out->leader_contact_ms = raft_leader_heard_ms(core);
     out->proposals_waiting = node->waiting.count + node->queued_count;
+    out->writes_waiting = node->write_count;
     text_copy(out->cluster_id, sizeof(out->cluster_id), node_cluster_id(node));
     if (node->stopped)
         return;

@@ -6,6 +6,7 @@
  *   node_reading.c  entries for followers that memory has no more
  *   node_snapshot.c snapshots: sent, installed, restored
  *   node_taking.c   snapshots: our own
+ *   node_followers.c how followers fare
  *
  * User callbacks run in the turn only (a timer of 0 that any change starts),
  * so that none comes inside a call of the user's, and any of them may free the
@@ -105,6 +106,15 @@ struct node_restoring {
     uint64_t offset;
 };
 
+/* A follower while we lead; id "": none. */
+struct node_follower {
+    char id[RAFT_ID_MAX];
+    enum raft_follower_state state;
+    raft_index lag;
+    bool tell, seen;
+    struct base_gauge *lag_gauge;
+};
+
 struct node_metrics {
     struct base_counter *sent, *received, *dropped, *elections, *applied,
         *snapshots_taken, *snapshots_installed, *snapshot_chunks_sent,
@@ -113,7 +123,7 @@ struct node_metrics {
         *refused_unknown, *refused_state;
     struct base_histogram *commit_us, *write_us;
     struct base_gauge *term, *last_index, *commit_index, *applied_index,
-        *proposals, *leader;
+        *proposals, *writes, *leader;
 };
 
 struct raft_node {
@@ -146,6 +156,10 @@ struct raft_node {
     STAILQ_HEAD(, held_message) held;
     struct base_buf packed; /* scratch */
     bool unflushed;         /* the transport may hold messages back */
+
+    size_t write_count;
+    struct node_follower followers[RAFT_SERVERS_MAX];
+    uint64_t followers_due_ms;
 
     bool tell_state, tell_configuration, lost_leadership;
     struct waiter bootstrap, change, transfer;
@@ -209,6 +223,11 @@ void reading_start(struct raft_node *node,
 /** Keeps the log in memory within its bound. */
 void reading_forget(struct raft_node *node);
 void reading_free(struct raft_node *node);
+
+/* ---- node_followers.c ---- */
+void followers_look(struct raft_node *node);
+/** False if the node was freed meanwhile. */
+bool followers_tell(struct raft_node *node);
 
 /* ---- node_taking.c ---- */
 /** Begins a snapshot if enough was applied since the last one. */

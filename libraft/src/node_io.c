@@ -135,6 +135,7 @@ static void finish_waiter(struct waiter *waiter, int status)
 static void write_free(struct node_write *write)
 {
     LIST_REMOVE(write, link);
+    write->node->write_count--;
     raft_update_close(&write->update);
     base_free(write);
 }
@@ -187,6 +188,7 @@ static void submit_write(struct raft_node *node, struct raft_update *update)
         .set_repair = write->update.set_repair,
         .repair_until = write->update.repair_until};
     LIST_INSERT_HEAD(&node->writes, write, link);
+    node->write_count++;
     rv = node->config.storage->ops->write(node->config.storage, &write->write,
                                           on_written, write);
     if (rv < 0) {

@@ -178,6 +178,7 @@ static bool is_due(struct raft_node *node)
            node->config.storage->ops->snapshot_begin != NULL &&
            node->taking == NULL && !snapshot_is_installing(node) &&
            !node->restoring.active && !node->stopped &&
+           node->applied <= raft_apply_index(node->core) &&
            node->applied >=
                node->newest.index + node->config.snapshot_threshold &&
            !is_feeding(node);

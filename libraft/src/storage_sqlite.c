@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -80,13 +81,23 @@ static int side_after(struct storage_sqlite *sqlite,
     return side_write(&sqlite->side, &record, sync);
 }
 
+static uint64_t clock_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
 static int commit(void *storage, const struct storage_op_list *writes)
 {
     struct storage_sqlite *sqlite = sqlite_of(storage);
+    uint64_t began_us = clock_us();
     int rv = side_before(sqlite, writes);
 
     if (rv == 0)
         rv = db_commit_writes(&sqlite->db, writes);
+    base_histogram_observe(sqlite->sync_us, clock_us() - began_us);
     if (rv == 0)
         rv = side_after(sqlite, writes);
     return rv;
@@ -439,6 +450,9 @@ int raft_storage_sqlite_open(struct base_env *env, const char *folder,
     sqlite->folder = base_strdup(folder);
     sqlite->side.fd = -1;
     sqlite->log = base_log_named(&env->log, "raft");
+    sqlite->sync_us = base_metrics_histogram(env->metrics,
+                                             "isthmus.raft.sync_us", NULL,
+                                             NULL);
     sqlite->storage.ops = &ops;
     sqlite->storage.env = env;
     rv = open_files(sqlite, folder, server_id, &reason);

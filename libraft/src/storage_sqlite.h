@@ -11,6 +11,7 @@
 struct storage_sqlite {
     struct raft_storage storage; /* first */
     struct base_log log;
+    struct base_histogram *sync_us; /* a transaction with its sync */
     char *folder;
     int lock_fd;
     struct raft_db db;      /* the log worker's */

@@ -19,6 +19,15 @@ static void on_fatal(void *ctx, int err, const char *why)
     server->fatal = true;
 }
 
+static void on_follower(void *ctx, const char *id,
+                        enum raft_follower_state state, raft_index lag)
+{
+    struct cluster_server *server = ctx;
+
+    (void)lag;
+    server->told[id[1] - '0'] = state;
+}
+
 static void link_between(void *arg, const struct base_sim_host *from,
                          const struct base_sim_host *to,
                          struct base_sim_link *link)
@@ -94,6 +103,7 @@ static void boot(struct cluster *cluster, struct cluster_server *server)
     config.fsm.ops = &cluster_fsm_ops;
     config.fsm.ctx = server;
     config.on_fatal = on_fatal;
+    config.on_follower = on_follower;
     config.ctx = server;
     config.snapshot_threshold = threshold == 0 ? UINT32_MAX : threshold;
     config.snapshot_trailing = threshold / 4;

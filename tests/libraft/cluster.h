@@ -60,6 +60,8 @@ struct cluster_server {
     struct raft_node *node; /* NULL: down */
     char *refused;          /* why its storage did not open, or NULL */
     bool fatal;
+    /* As it was told of others while it led. */
+    enum raft_follower_state told[CLUSTER_MAX];
     uint32_t boots;
     struct cluster_state state;
     struct restoring *restoring;

@@ -2,6 +2,7 @@
 #include "suite.h"
 
 Suite *core_suite(void);
+Suite *raft_fsm_suite(void);
 Suite *lease_suite(void);
 Suite *linear_suite(void);
 Suite *log_suite(void);
@@ -18,6 +19,7 @@ int main(void)
 {
     Suite *(*const suites[])(void) = {
         core_suite,
+        raft_fsm_suite,
         lease_suite,
         linear_suite,
         log_suite,

@@ -307,6 +307,34 @@ START_TEST(a_callback_may_free_the_node)
 }
 END_TEST
 
+/* Silence, a loss, lagging and being level again are told within a moment. */
+START_TEST(a_leader_tells_how_its_followers_fare)
+{
+    struct cluster *cluster = cluster_new(71, 3, 3);
+    struct cluster_server *leader;
+    unsigned victim;
+    uint64_t limit = 100;
+
+    ck_assert(cluster_commit(cluster, 10, 10000));
+    leader = &cluster->servers[cluster_leader(cluster)];
+    victim = (leader->number + 1) % 3;
+    cluster_run_ms(cluster, 300);
+    ck_assert_int_eq(leader->told[victim], RAFT_FOLLOWER_LEVEL);
+    cluster_crash(cluster, victim);
+    cluster_run_ms(cluster, 1500);
+    ck_assert_int_eq(leader->told[victim], RAFT_FOLLOWER_SILENT);
+    ck_assert(cluster_commit(cluster, 3000, 20000));
+    raft_memory_disk_lose_tail(cluster->servers[victim].disk, 5);
+    cluster_start(cluster, victim);
+    while (leader->told[victim] == RAFT_FOLLOWER_SILENT && limit-- > 0)
+        cluster_run_ms(cluster, 10);
+    ck_assert_int_ne(leader->told[victim], RAFT_FOLLOWER_SILENT);
+    cluster_run_ms(cluster, 3000);
+    ck_assert_int_eq(leader->told[victim], RAFT_FOLLOWER_LEVEL);
+    cluster_free(cluster);
+}
+END_TEST
+
 START_TEST(hostile_bytes_are_refused)
 {
     struct cluster *cluster = cluster_new(16, 3, 3);
@@ -573,6 +601,7 @@ Suite *node_suite(void)
     tcase_add_test(tcase, a_read_barrier_confirms_leadership);
     tcase_add_test(tcase, a_second_bootstrap_is_refused);
     tcase_add_test(tcase, a_callback_may_free_the_node);
+    tcase_add_test(tcase, a_leader_tells_how_its_followers_fare);
     tcase_add_test(tcase, hostile_bytes_are_refused);
     tcase_add_test(tcase, strangers_and_far_terms_are_refused);
     tcase_add_test(tcase, who_is_far_behind_gets_a_snapshot);

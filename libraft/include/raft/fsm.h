@@ -10,12 +10,14 @@
 #include "raft/types.h"
 
 struct raft_fsm_ops {
-    uint32_t version; /* 1 */
+    uint32_t version; /* 2: last_applied. 1 has none */
     /**
      * Applies committed commands in order. results[i] is what the proposer's
      * callback gets for entry i: a pointer handed on as is (NULL is fine),
      * which on_result frees if nobody waits here.
-     * Nonzero stops the server loudly; an entry is never skipped.
+     * Nonzero stops the server loudly; an entry is never skipped: after a
+     * restart the batch comes again. Indexes grow, with gaps where the log has
+     * entries of its own.
      */
     int (*apply)(void *ctx, const struct raft_entry *entries, size_t count,
                  void **results);
@@ -35,6 +37,12 @@ struct raft_fsm_ops {
     int (*restore_begin)(void *ctx);
     int (*restore_write)(void *ctx, const void *data, size_t len);
     int (*restore_end)(void *ctx, bool ok);
+    /** For a state machine that is durable by itself: the index of the last
+     * entry that its state holds, 0 for none. It is asked once, at the start;
+     * the snapshot is not restored if it is older than that, and no entry is
+     * applied again. What it holds must have been applied, and durable with its
+     * index in one piece. NULL: the state begins empty at each start. */
+    raft_index (*last_applied)(void *ctx);
 };
 
 struct raft_fsm {

@@ -19,6 +19,14 @@
 
 struct raft_node;
 
+/** How a follower fares, in its leader's eyes. */
+enum raft_follower_state {
+    RAFT_FOLLOWER_LEVEL,     /* it has the log, but for what is on its way */
+    RAFT_FOLLOWER_LAGGING,   /* it lacks more than 1,024 entries */
+    RAFT_FOLLOWER_REPAIRING, /* its storage lost something, and does not count */
+    RAFT_FOLLOWER_SILENT     /* not heard for an election timeout */
+};
+
 struct raft_node_config {
     const char *id;                  /* our server id; copied */
     const char *cluster_id;          /* NULL until bootstrap says; messages of
@@ -37,6 +45,11 @@ struct raft_node_config {
     /** A configuration is in force (from appending on). */
     void (*on_configuration)(void *ctx,
                              const struct raft_configuration *configuration);
+    /** While we lead, within 100 ms: a follower's state is another one than
+     * before (LEVEL, of one that was never told). lag: entries that it is not
+     * known to have. */
+    void (*on_follower)(void *ctx, const char *id,
+                        enum raft_follower_state state, raft_index lag);
     /** The server has stopped for good: storage or state machine failed. */
     void (*on_fatal)(void *ctx, int err, const char *why);
     void *ctx;
@@ -113,7 +126,8 @@ struct raft_status {
     raft_index first_index, last_index, commit_index, applied_index,
         durable_index;
     uint64_t leader_contact_ms; /* monotonic; when we last heard the leader */
-    size_t proposals_waiting;
+    size_t proposals_waiting; /* for their commit */
+    size_t writes_waiting;    /* for the disk */
     char cluster_id[RAFT_ID_MAX]; /* "" if not yet known */
     bool behind; /* the storage lost something: it neither votes nor leads */
     bool stopped;
