@@ -661,8 +661,8 @@ static void print_case(const struct storm *storm, pid_t node,
                        double elapsed_s, const struct pings *during,
                        const struct pings *after)
 {
-    printf("%-17s %6.1f %6zu %7.1f %7.1f %7.1f  %5u %6u %6.1f %6.1f "
-           "%7.1f  %6.1f\n",
+    printf("| %s | %.1f | %zu | %.1f | %.1f | %.1f | %u | %u | %.1f | %.1f | "
+           "%.1f | %.1f |\n",
            storm->what->name, peak_mib(node), during->count, during->p50_ms,
            during->p99_ms, during->max_ms, storm->served,
            storm->refused, elapsed_s, cpu_s(node),
@@ -758,13 +758,14 @@ int main(int argc, char **argv)
 
     parse(argc, argv, &options);
     (void)setrlimit(RLIMIT_NOFILE, &files);
-    printf("%u push/pulls of %u members with %u B of meta, at one node, for "
-           "at most %u s\n", options.exchanges, options.members, options.meta,
-           options.seconds);
-    printf("                    peak  pings     p50     p99     max  served"
-           " refused  time    cpu  honest   after\n"
-           "                     MiB           ms      ms      ms        "
-           "            s      s       s  p99 ms\n");
+    printf("%u push/pulls of %u members with %u B of tags, at one node, for "
+           "at most %u s.\n\n", options.exchanges, options.members,
+           options.meta, options.seconds);
+    printf("| storm | peak MiB | pings | p50, ms | p99, ms | max, ms | served "
+           "| refused, to come again | s | CPU s | honest member through, s | "
+           "p99 after, ms |\n"
+           "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: "
+           "| --: |\n");
     for (i = 0; i < BASE_COUNT_OF(cases); i++) {
         int status = 0;
         pid_t child;

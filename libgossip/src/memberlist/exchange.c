@@ -9,7 +9,7 @@
 #include "memberlist/stream_out.h"
 
 #define WRITE_BYTES (64u * 1024) /* queued in the stream at a time */
-#define IN_LIMIT_BYTES (64u * 1024)
+#define IN_LIMIT_BYTES (16u * 1024) /* of 256 streams that may wait */
 #define LINGER_MS 1000u /* for a peer to read why it was refused */
 
 static void on_deadline(void *arg)
