@@ -214,7 +214,6 @@ BENCHES := $(patsubst tests/bench/%_bench.c,$(B)/bin/%-bench,$(wildcard tests/be
 LINK_storm := gossip base
 LINK_rest  := gossip base
 LINK_recovery := raft base
-LINK_recovery := raft base
 $(foreach l,$(LIBS),$(eval $(B)/obj/tests/bench/$(l)_%.o: CFLAGS_ALL += -Ilib$(l)/src))
 bench_libs = $(if $(LINK_$(1)),$(LINK_$(1):%=$(B)/lib/lib%.a),$(B)/lib/daemon.a $(LIBFILES))
 $(B)/bin/%-bench: $$(addprefix $(B)/obj/,$$(addsuffix .o,$$(basename $$(wildcard tests/bench/$$*_*.c)))) $$(call bench_libs,$$*)
@@ -223,9 +222,6 @@ $(B)/bin/%-bench: $$(addprefix $(B)/obj/,$$(addsuffix .o,$$(basename $$(wildcard
 	$(Q)$(CC) $(SANFLAGS) -pthread -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
 $(B)/bin/federation-bench: $(SIMOBJ)
-
-# The killed servers of libraft's tests are measured too.
-$(B)/bin/recovery-bench: $(B)/obj/tests/libraft/process_server.o
 
 # The killed servers of libraft's tests are measured too.
 $(B)/bin/recovery-bench: $(B)/obj/tests/libraft/process_server.o
