@@ -2,7 +2,8 @@
  * What libgossip costs: memory, processor time, and how fast news travels, in
  * the simulator and on loopback.
  *
- *   gossip-bench [-quick] [-nodes N] [members|curve|joins|lifeguard|live|codec ...]
+ *   gossip-bench [-quick] [-nodes N]
+ *                [members|curve|joins|lifeguard|live|codec ...]
  *
  * Without names all run, in a few minutes. Storms have a program of their own,
  * storm-bench.

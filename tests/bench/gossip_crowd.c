@@ -10,7 +10,7 @@
 #define STEP_MS 100u /* what the crowd does, it does so often */
 /* Tags as serf writes them: dc, role, and an id that each has for itself. */
 #define META                                                                 \
-    "\xff\x83\xa2" "dc\xa3" "eu1\xa4" "role\xa6" "server\xa2" "id\xbf"          \
+    "\xff\x83\xa2" "dc\xa3" "eu1\xa4" "role\xa6" "server\xa2" "id\xbf"        \
     "%08x-0000-4000-8000-%07x"
 
 /* ---- the network ---- */
@@ -91,7 +91,7 @@ static void on_leave(void *ctx, const struct gossip_node *about)
         bench_series_add(&crowd->all_ms, (now_ns - death->at_ns) / 1000000);
 }
 
-/* A node that dies has no part in the deaths that others have yet to hear of. */
+/* A node that dies has no part in deaths that others have yet to hear of. */
 static void forget_listener(struct crowd *crowd, const struct crowd_node *node)
 {
     size_t i;

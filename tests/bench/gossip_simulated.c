@@ -12,7 +12,7 @@
 #include "memberlist/node.h"
 
 /* Compression is off: it costs a simulated packet what it costs a real one,
- * five times the rest of it, and teaches nothing here. */
+ * more than all the rest, and teaches nothing here. */
 static struct gossip_params params_of(void)
 {
     struct gossip_params params = gossip_params_lan;
@@ -104,8 +104,9 @@ void bench_curve(const struct bench_options *options)
            "then 1 %% of the\nnodes a minute killed and back by a join; LAN "
            "parameters, no compression.\n\n"
            "| nodes | B a view entry | peak MiB | s to fill | virtual s a real "
-           "s | a CPU s | us CPU a node and s | packets a node and s | deaths | "
-           "first knows, s | all know, s | at most | bound | false deaths |\n"
+           "s | a CPU s | us CPU a node and s | packets a node and s | "
+           "deaths | first knows, s | all know, s | at most | bound | false "
+           "deaths |\n"
            "| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: "
            "| --: | --: | --: |\n");
     for (i = 0; i < BASE_COUNT_OF(counts) && options->nodes == 0; i++)
