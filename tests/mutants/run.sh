@@ -28,7 +28,7 @@ try() {
     fi
     if ! make -s -C "$tree" B=build "build/tests/$library" > "$log" 2>&1; then
         verdict="does not compile"
-    elif CK_RUN_SUITE=$suite timeout 120 "$tree/build/tests/$library" \
+    elif CK_RUN_SUITE=$suite timeout 300 "$tree/build/tests/$library" \
             > "$log" 2>&1; then
         verdict="LIVED"
     elif grep -q ":$test:" "$log"; then
