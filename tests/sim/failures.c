@@ -11,6 +11,7 @@
  * at most a minute later. */
 #define FORM_MS 60000u
 #define AFTER_MS 300000u
+#define SETTLE_MS 120000u
 /* At rest, for each server: gossip, Raft's heartbeats, timers. */
 #define HOT_PER_SECOND 1500u
 
@@ -160,6 +161,11 @@ static void epilogue(struct failure_run *run)
     failure_until(run, federation_is_whole, run->federation, AFTER_MS,
                   "all datacenters hold equal states once faults stopped");
     run->healed_ms = healed_ms;
+    /* A doubt that began while there was no way may still end in a false death
+     * seconds after the way came back. It is refuted at once, but that news may
+     * miss a server whose connections are not up yet: the next exchange of full
+     * state tells it. After that nothing may change any more. */
+    failure_wait(run, SETTLE_MS);
     failure_quiet_from(run);
     failure_wait(run, 20000);
     failure_quiet_to(run, HOT_PER_SECOND * 9);
