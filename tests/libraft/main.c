@@ -6,6 +6,7 @@ Suite *raft_fsm_suite(void);
 Suite *lease_suite(void);
 Suite *linear_suite(void);
 Suite *log_suite(void);
+Suite *message_suite(void);
 Suite *node_suite(void);
 Suite *processes_suite(void);
 Suite *recover_suite(void);
@@ -23,6 +24,7 @@ int main(void)
         lease_suite,
         linear_suite,
         log_suite,
+        message_suite,
         node_suite,
         processes_suite,
         recover_suite,
