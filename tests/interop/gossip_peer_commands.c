@@ -73,7 +73,7 @@ static size_t names_in(const json_t *command, const char *key,
     return count;
 }
 
-/* ---- what is known -------------------------------------------------------- */
+/* ---- what is known ------------------------------------------------------- */
 
 json_t *peer_member(const struct gossip_member *member)
 {
@@ -154,7 +154,7 @@ static void do_rtt(struct peer *peer, json_int_t id, json_t *command)
     reply(id, json_pack("{s:I}", "rtt_ns", (json_int_t)rtt));
 }
 
-/* ---- members -------------------------------------------------------------- */
+/* ---- members ------------------------------------------------------------- */
 
 static void on_joined(void *arg, int status, size_t joined)
 {
@@ -196,7 +196,7 @@ static void do_tags(struct peer *peer, json_int_t id, json_t *command)
     reply_status(id, gossip_serf_set_tags(peer->serf, tags, count));
 }
 
-/* ---- events, queries, keys ------------------------------------------------ */
+/* ---- events, queries, keys ----------------------------------------------- */
 
 static void do_event(struct peer *peer, json_int_t id, json_t *command)
 {
@@ -291,7 +291,8 @@ static void on_key(void *arg, int status,
         key_counts(result->primaries, result->primary_count));
 
     if (status < 0)
-        json_object_set_new(body, "error", json_string(gossip_strerror(status)));
+        json_object_set_new(body, "error",
+                            json_string(gossip_strerror(status)));
     reply(id_of(arg), body);
 }
 
@@ -310,7 +311,7 @@ static void do_key(struct peer *peer, json_int_t id, json_t *command)
         text_in(command, "key"), 0, on_key, arg_of(id)));
 }
 
-/* ---- the net -------------------------------------------------------------- */
+/* ---- the net ------------------------------------------------------------- */
 
 /* "kinds": "acks", "streams", or addresses; an empty list loses nothing. */
 static void do_lose(struct peer *peer, json_int_t id, json_t *command)

@@ -90,6 +90,8 @@ class Clients(Agents):
             time.sleep(0.5)
             server.kill()
             server.start()
+            self.wait_for(f"{server.name} to be back", lambda s=server: s.get(
+                "/v1/catalog/nodes?stale") is not None)
             self.wait_for("a leader", lambda: leading(self.servers))
             self.wait_for("the client to be back", lambda: client.get(
                 "/v1/catalog/nodes"))
