@@ -111,6 +111,11 @@ static void add_disks(struct cluster *cluster)
     }
 }
 
+static bool all_whole(void *arg)
+{
+    return faults_all_whole(arg);
+}
+
 static bool run_seed(uint64_t seed, const struct options *options,
                      struct cluster_counts *counts)
 {
@@ -138,7 +143,9 @@ static bool run_seed(uint64_t seed, const struct options *options,
               "no commit after healing") &&
          must(cluster, cluster_run_until_converged(cluster, LIVENESS_MS),
               "servers that are up did not converge") &&
-         must(cluster, config.on_files || faults_all_whole(&faults),
+         must(cluster, config.on_files ||
+                           cluster_run_until(cluster, all_whole, &faults,
+                                             LIVENESS_MS),
               "a server that lost something did not come back");
     cluster_check_history(cluster);
     add_disks(cluster);
