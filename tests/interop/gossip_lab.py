@@ -323,6 +323,15 @@ class Pool(unittest.TestCase):
             with self.subTest(order=order):
                 yield order
 
+    def answers(self, node, name, want, **more):
+        """A query brings just this. It is gossip, so it may miss a node: a
+        few tries are free."""
+        for _ in range(4):
+            got = node.query(name, **more)
+            if got == want:
+                return
+        self.assertEqual(got, want, f"{name} asked by {node.name}")
+
     @staticmethod
     def forget(*nodes):
         """What agents heard, which one of the same name may not inherit."""

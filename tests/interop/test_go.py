@@ -44,9 +44,9 @@ class Newest(Pool):
                 node.event("deploy", f"by-{node.name} " + "x" * 400)
                 wait("the event", lambda n=node, o=other:
                      f"by-{n.name} " + "x" * 400 in o.heard("deploy"))
-                self.assertEqual(
-                    node.query("uptime", timeout_ms=300),
-                    (["one", "two"], {"one": "up", "two": "up"}))
+                self.answers(node, "uptime",
+                             (["one", "two"], {"one": "up", "two": "up"}),
+                             timeout_ms=300)
                 wait("an estimate", lambda n=node, o=other: n.rtt(o.name))
             for node in nodes:
                 node.kill()
@@ -74,12 +74,11 @@ class Newest(Pool):
         everyone = {f"n{n}": f"up{n}" for n in range(5)}
         for node in (nodes[0], nodes[4]):
             for relay in (0, 1, 3):
-                self.assertEqual(
-                    node.query("uptime", relay=relay, timeout_ms=800),
-                    (names, everyone))
-            self.assertEqual(
-                node.query("uptime", tags={"n": "^[13]$"}, timeout_ms=800),
-                (["n1", "n3"], {"n1": "up1", "n3": "up3"}))
+                self.answers(node, "uptime", (names, everyone), relay=relay,
+                             timeout_ms=800)
+            self.answers(node, "uptime",
+                         (["n1", "n3"], {"n1": "up1", "n3": "up3"}),
+                         tags={"n": "^[13]$"}, timeout_ms=800)
 
     def test_keys(self):
         """keys are installed, used, listed and removed by either side"""

@@ -45,7 +45,7 @@ class Events(Pool):
         want = sorted(f"by-{node.name}" for node in everyone)
         for node in everyone:
             wait(f"{node.name} to hear of all", lambda n=node:
-                 sorted(n.heard("deploy")) == want)
+                 sorted(n.heard("deploy")) == want, 75)
         time.sleep(1)                # for a repeat to show
         for node in everyone:
             self.assertEqual(sorted(node.heard("deploy")), want, node.name)
@@ -106,19 +106,18 @@ class Events(Pool):
         some = {name: f"up-{name}" for name in ("o2", "o3", "s2")}
         for node in (theirs[0], ours[0]):
             with self.subTest(asked_by=node.name):
-                self.assertEqual(node.query("uptime"), (names, answers))
-                self.assertEqual(node.query("uptime", tags={"role": "^d"}),
-                                 (sorted(some), some))
-                self.assertEqual(
-                    node.query("uptime", nodes=["s2", "o3"], acks=False),
-                    ([], {"s2": "up-s2", "o3": "up-o3"}))
-                self.assertEqual(
-                    node.query("uptime", nodes=["s2"], tags={"role": "web"}),
-                    ([], {}))
+                self.answers(node, "uptime", (names, answers))
+                self.answers(node, "uptime", (sorted(some), some),
+                             tags={"role": "^d"})
+                self.answers(node, "uptime",
+                             ([], {"s2": "up-s2", "o3": "up-o3"}),
+                             nodes=["s2", "o3"], acks=False)
+                self.answers(node, "uptime", ([], {}), nodes=["s2"],
+                             tags={"role": "web"})
                 for relay in (1, 3):
-                    self.assertEqual(node.query("uptime", relay=relay),
-                                     (names, answers))
-                self.assertEqual(node.query("_serf_ping")[0], names)
+                    self.answers(node, "uptime", (names, answers),
+                                 relay=relay)
+                self.answers(node, "_serf_ping", (names, {}))
 
     def test_serf_11_size_limit(self):
         """check 11: an answer of just the largest size arrives, from either

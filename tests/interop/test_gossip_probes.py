@@ -36,8 +36,7 @@ class Probes(Pool):
     def test_serf_04_checksums_are_sent(self):
         """check 4: gossip to a member of PMax 5 is in a checksum, from serf
         and from ours; to one of PMax 4 it is not"""
-        serf, ours = self.pair("serf first")
-        for node, other in ((serf, ours), (ours, serf)):
+        for node in (self.serf("serf"), self.ours("ours")):
             newest, older = self.member(node), self.member(node, VSN_4)
             for number in range(20):
                 node.event(f"e{number}", "x")
