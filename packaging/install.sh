@@ -28,7 +28,7 @@ for library; do
         >"$to/lib/pkgconfig/isthmus-$name.pc"
 done
 # The binary knows its commands best.
-"$B/bin/isthmus" help | sed -n 's/^  \([a-z].*[^ ]\)  *  \(.*\)/.It Cm \1\n\2/p' |
+"$B/bin/isthmus" help | sed -n 's/^  \([a-z].*[^ ]\)   *\(.*\)/.It Cm \1\n\2/p' |
     sed '1i .Bl -tag -width Ds
 $a .El' >"$to/share/man/man8/commands"
 fill "" "" "" <"$here/isthmus.8" |
