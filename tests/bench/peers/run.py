@@ -96,7 +96,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rows", default=ROWS)
     options = parser.parse_args()
-    programs = build(os.path.join(options.build, "peers"))
+    programs = build(os.path.abspath(os.path.join(options.build, "peers")))
     print("| B | proposers | library | commits/s | ours to it | p50 us |"
           " p99 us | leader MiB | B written |")
     print("| --: | --: | --- | --: | --: | --: | --: | --: | --: |")
