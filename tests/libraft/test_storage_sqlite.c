@@ -421,6 +421,28 @@ START_TEST(less_than_the_side_record_promises_is_found)
 }
 END_TEST
 
+static void append(struct world *world)
+{
+    write_entries(world, 1, 10, 1);
+    write_entries(world, 11, 10, 1);
+}
+
+/* The tail that was replaced is as long as the new one, and the vote was before
+ * it: only the term of the last entry tells. */
+static void replace(struct world *world)
+{
+    struct raft_write vote = {.set_vote = true, .term = 2, .voted_for = "s2"};
+    struct raft_entry entry = make_entry(10, 2, "new", 3);
+    struct raft_write write = {
+        .truncate_from = 10, .entries = &entry, .entry_count = 1};
+
+    write_entries(world, 1, 10, 1);
+    write_now(world, &vote);
+    write_now(world, &write);
+}
+
+static void (*const last_writes[])(struct world *world) = {append, replace};
+
 /* A bit flipped in the write-ahead log drops everything after it, without a
  * word from SQLite: the reason for the side record. The process dies so that
  * closing does not move the log away. */
@@ -441,9 +463,7 @@ START_TEST(a_bit_flipped_in_the_write_ahead_log_is_found)
         if (open_as(&world, "s1") != 0)
             _exit(1);
         load(&world);
-        write_entries(&world, 1, 10, 1);
-        write_entries(&world, 11, 10, 1);
-        write_entries(&world, 21, 10, 1);
+        last_writes[_i](&world);
         kill(getpid(), SIGKILL);
     }
     waitpid(child, &status, 0);
@@ -462,7 +482,7 @@ START_TEST(a_bit_flipped_in_the_write_ahead_log_is_found)
     ck_assert_int_eq(open_as(&world, "s1"), 0);
     ck_assert_int_eq(load(&world), 0);
     ck_assert(world.stored.behind);
-    ck_assert_uint_lt(world.stored.entry_count, 30);
+    ck_assert_uint_lt(world.stored.entry_count, 20);
     teardown_world(&world);
 }
 END_TEST
@@ -725,7 +745,8 @@ Suite *storage_sqlite_suite(void)
     tcase_add_test(tcase, a_damaged_entry_is_found);
     tcase_add_test(tcase, what_is_being_repaired_is_remembered);
     tcase_add_test(tcase, less_than_the_side_record_promises_is_found);
-    tcase_add_test(tcase, a_bit_flipped_in_the_write_ahead_log_is_found);
+    tcase_add_loop_test(tcase, a_bit_flipped_in_the_write_ahead_log_is_found,
+                        0, BASE_COUNT_OF(last_writes));
     tcase_add_test(tcase, one_spoilt_slot_of_the_side_record_is_survived);
     tcase_add_test(tcase, the_write_ahead_log_stays_small);
     tcase_add_test(tcase, a_snapshot_replaces_the_log_before_it);
