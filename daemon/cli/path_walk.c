@@ -51,8 +51,8 @@ static bool connect_in_time(int fd, const struct addrinfo *to,
                             uint32_t timeout_ms)
 {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    socklen_t len = sizeof(errno);
     int error = 0;
+    socklen_t len = sizeof(error);
 
     if (connect(fd, to->ai_addr, to->ai_addrlen) == 0)
         return true;

@@ -20,7 +20,7 @@ static void on_left(void *arg, int status)
     struct server *server = arg;
 
     if (status != 0)
-        base_log(&server->log, BASE_LOG_WARN, "a dead server stays for now",
+        base_log(&server->log, BASE_LOG_WARN, "a dead server cannot be taken out yet",
                  kv_str("error", server_strerror(status)));
 }
 
