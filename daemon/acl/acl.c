@@ -53,6 +53,15 @@ void acl_free(struct acl *acl)
     base_free(acl);
 }
 
+void acl_become(struct acl *acl, struct acl *fresh)
+{
+    struct acl before = *acl;
+
+    *acl = *fresh;
+    *fresh = before;
+    acl_free(fresh);
+}
+
 static void digest(const char *token, unsigned char out[DIGEST_BYTES])
 {
     int rv = EVP_Digest(token, strlen(token), out, NULL, EVP_sha256(), NULL);

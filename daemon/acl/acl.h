@@ -4,8 +4,8 @@
  * all of it comes from the configuration (docs/configuration.md), so that
  * access can be decided while there is no leader.
  *
- * Errors: none. Threads: any while nobody changes it; in the daemon that is
- * before its loops run.
+ * Errors: none. Threads: any while nobody changes it; in the daemon it is asked
+ * and changed by the main loop.
  */
 #ifndef ACL_ACL_H
 #define ACL_ACL_H
@@ -39,6 +39,9 @@ struct acl;
 /** Rules for who comes without a token. */
 struct acl *acl_new(const struct acl_rules *anonymous);
 void acl_free(struct acl *acl);
+
+/** What fresh says holds from now on; fresh is used up. */
+void acl_become(struct acl *acl, struct acl *fresh);
 
 /** A token and its rules. The token itself is not kept, only its digest. False
  * if it is there already. */

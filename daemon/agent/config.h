@@ -204,6 +204,13 @@ int config_prepare_data_dir(const struct config *config, char **why);
  * (acl_free). */
 struct acl *config_acl(const struct config *config);
 
+/** Gives a running agent's configuration what a newer one says of the keys that
+ * may change (docs/configuration.md, "Reloading"); newer has the old values
+ * then. *changed and *kept: the keys that are different and were taken, or need
+ * a new start; with commas between, NULL if there are none, the caller's. */
+void config_reload(struct config *running, struct config *newer, char **changed,
+                   char **kept);
+
 /** A secondary takes part in a federation whose primary is another dc. */
 bool config_is_secondary(const struct config *config);
 /** For messages: "ports.http (from a.json)", "-http-port", or "ports.http" for

@@ -114,6 +114,29 @@ void config_close_grants(struct config_grants *grants)
     base_free(grants->items);
 }
 
+static bool same_grant(const struct config_grant *a,
+                       const struct config_grant *b)
+{
+    size_t i;
+
+    for (i = 0; i < ACL_RESOURCE_COUNT; i++)
+        if (a->named[i] != b->named[i] ||
+            a->rules.access[i] != b->rules.access[i])
+            return false;
+    return strcmp(a->secret_id, b->secret_id) == 0;
+}
+
+bool config_same_grants(const struct config_grants *a,
+                        const struct config_grants *b)
+{
+    size_t i;
+
+    for (i = 0; i < a->count && i < b->count; i++)
+        if (!same_grant(&a->items[i], &b->items[i]))
+            return false;
+    return a->count == b->count;
+}
+
 /* ---- rules ---------------------------------------------------------------- */
 
 static bool is_known_policy(const char *policy)

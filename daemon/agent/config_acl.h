@@ -15,6 +15,8 @@
 int config_add_grants(struct config *config, const struct config_key *key,
                       const char *file, const json_t *list, char **why);
 void config_close_grants(struct config_grants *grants);
+bool config_same_grants(const struct config_grants *a,
+                        const struct config_grants *b);
 /** Rules between the keys: BASE_EINVAL with *key and *fault, static. */
 int config_check_acl(const struct config *config, const char **key,
                      const char **fault);

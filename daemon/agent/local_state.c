@@ -492,6 +492,11 @@ int local_state_new(const struct local_state_config *config,
     return 0;
 }
 
+void local_state_set_token(struct local_state *local, const char *token)
+{
+    local->token = token;
+}
+
 void local_state_free(struct local_state *local)
 {
     if (local == NULL)

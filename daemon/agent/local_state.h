@@ -45,6 +45,8 @@ struct local_state_config {
 int local_state_new(const struct local_state_config *config,
                     struct local_state **out, char **why);
 void local_state_free(struct local_state *local);
+/** Another token for the agent's own calls from now on, borrowed. */
+void local_state_set_token(struct local_state *local, const char *token);
 
 /** Adds or replaces a service with its checks; copied. A check that was there
  * and is not any more leaves the catalog too. specs has one for each check;

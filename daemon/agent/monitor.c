@@ -27,7 +27,7 @@ struct monitor {
 struct monitor_hub {
     struct base_log_sink sink;
     const struct base_log_sink *below;
-    enum base_log_level level;
+    atomic_int level; /* of below */
     struct base_env *main;
     atomic_int lowest; /* level that some monitor wants; OFF: none */
     pthread_mutex_t lock;
@@ -78,7 +78,7 @@ static void write_record(void *ctx, const struct base_log_record *record)
 {
     struct monitor_hub *hub = ctx;
 
-    if (record->level >= hub->level)
+    if ((int)record->level >= atomic_load(&hub->level))
         hub->below->write(hub->below->ctx, record);
     if ((int)record->level >= atomic_load(&hub->lowest))
         copy_record(hub, record);
@@ -221,13 +221,18 @@ struct monitor_hub *monitor_hub_new(const struct base_log_sink *below,
 
     BASE_NEW(hub);
     hub->below = below;
-    hub->level = level;
+    atomic_init(&hub->level, (int)level);
     hub->sink.write = write_record;
     hub->sink.wall_ns = wall_ns;
     hub->sink.ctx = hub;
     atomic_init(&hub->lowest, BASE_LOG_OFF);
     pthread_mutex_init(&hub->lock, NULL);
     return hub;
+}
+
+void monitor_hub_set_level(struct monitor_hub *hub, enum base_log_level level)
+{
+    atomic_store(&hub->level, (int)level);
 }
 
 void monitor_hub_free(struct monitor_hub *hub)

@@ -19,6 +19,8 @@ struct monitor;
 /** Records from level on go to below, which is borrowed. */
 struct monitor_hub *monitor_hub_new(const struct base_log_sink *below,
                                     enum base_log_level level);
+/** The level from which records go on to below; from any thread. */
+void monitor_hub_set_level(struct monitor_hub *hub, enum base_log_level level);
 /** After the loops and the monitors. */
 void monitor_hub_free(struct monitor_hub *hub);
 /** Lives as long as the hub. */

@@ -41,8 +41,24 @@ static int check(struct config *config, char **why)
     return rv;
 }
 
+struct line {
+    int argc;
+    char **argv;
+};
+
+static int read_again(void *ctx, struct config *out, char **why)
+{
+    const struct line *line = ctx;
+    int rv;
+
+    config_init(out);
+    rv = config_apply_flags(out, line->argc, line->argv, why);
+    return rv < 0 ? rv : check(out, why);
+}
+
 static int run(const struct args_command *command, int argc, char **argv)
 {
+    struct line line = {argc, argv};
     struct config config;
     char *why = NULL;
     int rv, code;
@@ -55,7 +71,7 @@ static int run(const struct args_command *command, int argc, char **argv)
     } else if (rv < 0 || check(&config, &why) < 0) {
         code = cmd_fail("agent", why);
     } else {
-        code = agent_run(&config);
+        code = agent_run(&config, read_again, &line);
     }
     config_close(&config);
     return code;

@@ -29,7 +29,7 @@ struct http_config {
     /** Leave both pools and then end the agent; done comes after the goodbyes
      * and before the end. */
     void (*leave)(void *ctx, void (*done)(void *arg, int status), void *arg);
-    /** Read certificates again; *why is the caller's. */
+    /** Read configuration and certificates again; *why is the caller's. */
     int (*reload)(void *ctx, char **why);
     void *ctx;
 };

@@ -421,6 +421,11 @@ fail:
     return rv;
 }
 
+void server_set_replication_token(struct server *server, const char *token)
+{
+    server->config.replication_token = token;
+}
+
 void server_free(struct server *server)
 {
     if (server == NULL)

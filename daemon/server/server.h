@@ -88,6 +88,8 @@ struct server_config {
 int server_new(const struct server_config *config, struct server **out,
                char **why);
 void server_free(struct server *server);
+/** Another replication token from now on, borrowed; NULL: none. */
+void server_set_replication_token(struct server *server, const char *token);
 
 /** For calls in our own process. */
 struct rpc_server *server_rpc(struct server *server);

@@ -45,6 +45,7 @@ Suite *notify_suite(void);
 Suite *operate_suite(void);
 Suite *path_walk_suite(void);
 Suite *raft_join_suite(void);
+Suite *reload_suite(void);
 Suite *retry_join_suite(void);
 Suite *router_suite(void);
 Suite *server_sim_suite(void);
@@ -100,6 +101,7 @@ int main(void)
         operate_suite,
         path_walk_suite,
         raft_join_suite,
+        reload_suite,
         retry_join_suite,
         router_suite,
         server_sim_suite,
