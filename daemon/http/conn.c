@@ -13,6 +13,8 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/http.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -165,6 +167,16 @@ static void log_too_many(struct http *http)
                  kv_uint("limit", http->conns_max));
 }
 
+/* An answer that takes several writes must not wait for a late acknowledgement
+ * of the first (Nagle); and it takes few. No TCP on a Unix socket: no matter. */
+static void send_at_once(struct http_conn *conn)
+{
+    int on = 1;
+
+    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)bufferevent_set_max_single_write(conn->bev, HTTP_WRITE_BYTES_MAX);
+}
+
 static void adopt(struct http_conn *conn)
 {
     struct http *http = conn->http;
@@ -183,6 +195,7 @@ static void adopt(struct http_conn *conn)
     assert(evhttp_connection_get_bufferevent(conn->evcon) == bev);
     bufferevent_decref(bev);
     conn->fd = bufferevent_getfd(bev);
+    send_at_once(conn);
     remember_fd(http, conn);
     conn->on_input =
         evbuffer_add_cb(bufferevent_get_input(bev), on_input, conn);

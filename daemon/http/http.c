@@ -199,5 +199,6 @@ void http_free(struct http *http)
     /* The loops were drained: nobody comes back with one of these. */
     while (!LIST_EMPTY(&http->tickets))
         web_ticket_end(LIST_FIRST(&http->tickets));
+    base_buf_close(&http->text);
     base_free(http);
 }

@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "http/web.h"
 
 struct evhttp;
@@ -25,6 +26,7 @@ struct evbuffer_cb_entry;
 /* What a client may send ahead while we are writing to it. */
 #define HTTP_INPUT_BYTES_MAX \
     (HTTP_BODY_BYTES_HARD_MAX + 2u * HTTP_HEADER_BYTES_MAX)
+#define HTTP_WRITE_BYTES_MAX (128u * 1024u) /* in one turn of the loop */
 #define HTTP_CONNECTIONS_MAX 16384u /* or half the descriptors, if less */
 #define HTTP_IDLE_TIMEOUT_S 120
 #define HTTP_REQUEST_TIMEOUT_MS 30000u /* first byte to last */
@@ -89,6 +91,7 @@ struct http {
     struct http_conn **by_fd;
     size_t by_fd_count;
 
+    struct base_buf text; /* JSON on its way out; empty in between */
     struct web_tickets tickets;
     LIST_HEAD(, event_wait) event_waits;
     size_t waiting;

@@ -92,23 +92,28 @@ static void put_type(struct web_request *request, const char *type)
 
 static int append(const char *data, size_t len, void *buffer)
 {
-    return evbuffer_add(buffer, data, len);
+    base_buf_append(buffer, data, len);
+    return 0;
 }
 
 void web_reply_json(struct web_request *request, json_t *body)
 {
     struct evbuffer *out = evhttp_request_get_output_buffer(request->raw);
+    struct base_buf *text = &request->http->text;
     size_t flags = JSON_ENCODE_ANY;
     int rv;
 
     flags |= request->options.pretty ? JSON_INDENT(PRETTY_INDENT)
                                      : JSON_COMPACT;
-    rv = json_dump_callback(body, append, out, flags);
+    /* It comes in bits of a few bytes, each of them dear to an evbuffer. */
+    rv = json_dump_callback(body, append, text, flags);
     assert(rv == 0); /* json_put.h lets nothing in that cannot go out */
     (void)rv;
     json_decref(body);
     if (request->options.pretty)
-        evbuffer_add(out, "\n", 1);
+        base_buf_append_u8(text, '\n');
+    evbuffer_add(out, base_buf_data(text), base_buf_len(text));
+    base_buf_consume(text, base_buf_len(text));
     put_type(request, "application/json");
     answer(request, 200);
 }

@@ -211,62 +211,6 @@ static void fill_node(struct server *server, const Server__Query *query,
     fill_instances(server, query, reply, arena);
 }
 
-static Server__ServiceSummary *summary_of(Server__QueryReply *reply,
-                                          struct view_arena *arena,
-                                          const char *name)
-{
-    Server__ServiceSummary *summary;
-    size_t i;
-
-    for (i = 0; i < reply->n_services; i++)
-        if (strcmp(reply->services[i]->name, name) == 0)
-            return reply->services[i];
-    summary = view_block(arena, 1, sizeof(*summary));
-    server__service_summary__init(summary);
-    summary->name = (char *)name;
-    reply->services = room(reply->services, reply->n_services);
-    reply->services[reply->n_services++] = summary;
-    return summary;
-}
-
-static void add_tags(Server__ServiceSummary *summary, struct view_arena *arena,
-                     const Fedstate__Service *service)
-{
-    char **tags = view_block(arena, summary->n_tags + service->n_tags,
-                        sizeof(char *));
-    size_t i, j;
-
-    if (summary->n_tags > 0)
-        memcpy(tags, summary->tags, summary->n_tags * sizeof(char *));
-    summary->tags = tags;
-    for (i = 0; i < service->n_tags; i++) {
-        for (j = 0; j < summary->n_tags; j++)
-            if (strcmp(tags[j], service->tags[i]) == 0)
-                break;
-        if (j == summary->n_tags)
-            tags[summary->n_tags++] = service->tags[i];
-    }
-}
-
-static void fill_services(struct server *server, const Server__Query *query,
-                          Server__QueryReply *reply, struct view_arena *arena)
-{
-    const struct catalog *catalog = &server->fsm.catalog;
-    size_t i, j;
-
-    for (i = 0; i < catalog->node_count; i++) {
-        if (!view_has_meta(catalog->nodes[i], query))
-            continue;
-        for (j = 0; j < catalog->nodes[i]->service_count; j++) {
-            const Fedstate__Service *service = catalog->nodes[i]->services[j];
-
-            add_tags(summary_of(reply, arena, service->service), arena,
-                     service);
-        }
-    }
-    keep(&arena->blocks, &arena->block_count, reply->services);
-}
-
 /* ---- federation states ---------------------------------------------------- */
 
 static void fill_state(struct server *server, const Server__Query *query,

@@ -46,6 +46,9 @@ const struct view *view_table(size_t *count);
  * status, or of any. */
 void fill_checks(struct server *server, const Server__Query *query,
                  Server__QueryReply *reply, struct view_arena *arena);
+/** views_services.c: each service name once, with all tags of its instances. */
+void fill_services(struct server *server, const Server__Query *query,
+                   Server__QueryReply *reply, struct view_arena *arena);
 /** True if the node has every pair of query->node_meta. */
 bool view_has_meta(const struct catalog_node *node,
                    const Server__Query *query);

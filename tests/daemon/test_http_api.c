@@ -163,6 +163,29 @@ END_TEST
 
 /* ---- services and checks -------------------------------------------------- */
 
+START_TEST(services_are_listed_once_with_all_tags)
+{
+    static const char want[] = "\"db\":[\"a\",\"b\",\"c\"]";
+    struct api_answer answer;
+    char *twice;
+
+    api_put(&bed, "/v1/catalog/register",
+            "{\"Node\":\"n2\",\"Address\":\"10.0.0.2\","
+            "\"Service\":{\"Service\":\"db\",\"Tags\":[\"c\",\"b\"]}}");
+    api_put(&bed, "/v1/catalog/register",
+            "{\"Node\":\"n1\",\"Address\":\"10.0.0.1\","
+            "\"Service\":{\"Service\":\"db\",\"Tags\":[\"a\",\"b\"]}}");
+    answer = api_call(&bed, "GET", "/v1/catalog/services", NULL);
+    ck_assert_int_eq(answer.status, 200);
+    twice = strstr(answer.body, want);
+    ck_assert_msg(twice != NULL, "%s", answer.body);
+    ck_assert_ptr_null(strstr(twice + 1, "\"db\""));
+    api_answer_close(&answer);
+    api_put(&bed, "/v1/catalog/deregister", "{\"Node\":\"n1\"}");
+    api_put(&bed, "/v1/catalog/deregister", "{\"Node\":\"n2\"}");
+}
+END_TEST
+
 START_TEST(a_service_from_birth_to_death)
 {
     static const char row[] = "/v1/catalog/service/web?tag=b";
@@ -603,6 +626,7 @@ Suite *http_api_suite(void)
     tcase_add_test(tcase, members_of_both_pools);
     tcase_add_test(tcase, metrics);
     tcase_add_test(tcase, reload);
+    tcase_add_test(tcase, services_are_listed_once_with_all_tags);
     tcase_add_test(tcase, a_service_from_birth_to_death);
     tcase_add_test(tcase, a_ttl_that_runs_out);
     tcase_add_test(tcase, the_catalog_by_hand);
