@@ -304,6 +304,9 @@ struct base_stream *tls_stream_new(struct tls_link *link)
     ts->base.local = link->inner->local;
     ts->base.peer = link->inner->peer;
     ts->link = link;
+    /* The handshake's last bytes may wait still: who sees that something is
+     * pending must hear when it has left. */
+    ts->owes_drained = base_stream_pending(link->inner) > 0;
     base_timer_init(&ts->turn, ts->base.env, "tls-turn", on_turn, ts);
     base_stream_set_events(link->inner, &inner_events, ts);
     return &ts->base;

@@ -230,6 +230,30 @@ START_TEST(drained_comes_when_everything_has_left)
 }
 END_TEST
 
+/* In a busy loop the handshake is done for the one who dials before its last
+ * bytes have left, so what he sees pending is not his own: he still hears when
+ * it is gone, or he would wait for ever. */
+START_TEST(what_the_handshake_left_drains_too)
+{
+    struct pipe *pipe = pipe_new();
+    struct raw *raw = raw_dial(pipe->world, &pipe->meeting->addr);
+    struct ear ear = {0};
+
+    end_close(&pipe->meeting->server);
+    ck_assert_int_eq(base_stream_write(raw->stream, "last", 4), 0);
+    listen_to(&ear, tls_stream_new(tls_link_new(
+                        pipe->client_tls, pipe->client_tls->contexts.client,
+                        raw->stream)));
+    ck_assert_uint_eq(base_stream_pending(ear.stream), 4);
+    world_await(pipe->world, is_drained, &ear);
+    ck_assert_uint_eq(base_stream_pending(ear.stream), 0);
+    base_stream_close(ear.stream);
+    raw->stream = NULL;
+    raw_free(raw);
+    pipe_free(pipe);
+}
+END_TEST
+
 START_TEST(a_reader_that_stops_stops_the_writer)
 {
     /* More than kernel, proxy and both streams will hold on the way. */
@@ -525,6 +549,7 @@ Suite *tls_stream_suite(void)
     tcase_add_test(tcase, many_bytes_arrive_in_order_both_ways);
     tcase_add_test(tcase, small_writes_share_a_record);
     tcase_add_test(tcase, drained_comes_when_everything_has_left);
+    tcase_add_test(tcase, what_the_handshake_left_drains_too);
     tcase_add_test(tcase, a_reader_that_stops_stops_the_writer);
     tcase_add_test(tcase, a_full_queue_takes_no_more);
     tcase_add_test(tcase, one_direction_can_end_before_the_other);
