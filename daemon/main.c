@@ -18,6 +18,11 @@ struct command {
 
 static const struct command commands[] = {
     {"agent", cmd_agent, "run an agent"},
+    {"catalog datacenters", cmd_catalog_datacenters,
+     "list the datacenters that the agent knows"},
+    {"catalog nodes", cmd_catalog_nodes, "list the nodes of a datacenter"},
+    {"catalog services", cmd_catalog_services,
+     "list the services of a datacenter"},
     {"event", cmd_event, "fire a user event in the pool, or list the last ones"},
     {"federation check", cmd_federation_check,
      "walk the way to a datacenter, and name the first step that fails"},
@@ -34,10 +39,12 @@ static const struct command commands[] = {
      "show how each datacenter is reached and how it fares"},
     {"force-leave", cmd_force_leave, "declare a failed member left"},
     {"gateway", cmd_gateway, "run the built-in mesh gateway"},
+    {"info", cmd_info, "show how the agent fares"},
     {"join", cmd_join, "tell the agent to join other agents"},
     {"keygen", cmd_keygen, "make a gossip key"},
     {"keyring", cmd_keyring, "list and rotate the gossip keys"},
     {"leave", cmd_leave, "let the agent leave and stop"},
+    {"maint", cmd_maint, "begin or end maintenance of a node or a service"},
     {"members", cmd_members, "list the members of a pool"},
     {"monitor", cmd_monitor, "watch the agent's log"},
     {"operator raft list-peers", cmd_raft_list_peers,
@@ -50,7 +57,12 @@ static const struct command commands[] = {
      "hand leadership to another server"},
     {"query", cmd_query, "ask the members of a pool"},
     {"reachability", cmd_reachability, "see which members of a pool answer"},
+    {"reload", cmd_reload, "let the agent read its configuration again"},
     {"rtt", cmd_rtt, "estimate the round trip between two nodes"},
+    {"services deregister", cmd_services_deregister,
+     "take services back from the agent"},
+    {"services register", cmd_services_register,
+     "register services with the agent"},
     {"snapshot inspect", cmd_snapshot_inspect, "show what a snapshot holds"},
     {"snapshot restore", cmd_snapshot_restore,
      "replace a datacenter's state by a saved one"},
@@ -59,6 +71,7 @@ static const struct command commands[] = {
     {"tls cert create", cmd_tls_cert_create, "make a certificate"},
     {"validate", cmd_validate, "check configuration files"},
     {"version", cmd_version, "print the version"},
+    {"watch", cmd_watch, "run a program whenever something changes"},
 };
 
 static bool is_help(const char *word)
@@ -117,7 +130,7 @@ static int print_commands(const char *group, FILE *to)
         if (count++ == 0)
             fprintf(to, "Usage: isthmus %s%s<command> [flags]\n\nCommands:\n",
                     group, *group != '\0' ? " " : "");
-        fprintf(to, "  %-20s  %s\n", commands[i].name, commands[i].summary);
+        fprintf(to, "  %-29s  %s\n", commands[i].name, commands[i].summary);
         last = commands[i].name;
     }
     if (count > 0)

@@ -1,13 +1,13 @@
 /* isthmus federation gateways */
 #include "base/alloc.h"
 #include "cli/commands.h"
-#include "cli/federation_common.h"
+#include "cli/ask.h"
 #include "cli/federation_view.h"
 
 int cmd_federation_gateways(int argc, char **argv)
 {
-    struct federation_request request = {.format = "table"};
-    const struct args_flag flags[] = {FEDERATION_FLAGS(request)};
+    struct ask ask = {.format = "table"};
+    const struct args_flag flags[] = {ASK_FLAGS(ask)};
     const struct args_command command = {
         "isthmus federation gateways [flags]",
         "Lists the mesh gateways of every datacenter, as the federation states "
@@ -18,7 +18,7 @@ int cmd_federation_gateways(int argc, char **argv)
 
     if (args_parse(&command, argc, argv, NULL, &code) != 0)
         return code;
-    return federation_show(&command, "federation gateways", &request,
+    return ask_and_print(&command, "federation gateways", &ask,
                            "/v1/internal/federation-states/mesh-gateways",
                            federation_print_gateways);
 }

@@ -1,14 +1,14 @@
 /* isthmus federation get */
 #include "base/alloc.h"
 #include "cli/commands.h"
-#include "cli/federation_common.h"
+#include "cli/ask.h"
 #include "cli/federation_view.h"
 
 int cmd_federation_get(int argc, char **argv)
 {
-    struct federation_request request = {.format = "table"};
+    struct ask ask = {.format = "table"};
     struct args_list words = {NULL, 0};
-    const struct args_flag flags[] = {FEDERATION_FLAGS(request)};
+    const struct args_flag flags[] = {ASK_FLAGS(ask)};
     const struct args_command command = {
         "isthmus federation get [flags] DATACENTER",
         "Shows the federation state of one datacenter, and its gateways.",
@@ -26,7 +26,7 @@ int cmd_federation_get(int argc, char **argv)
     }
     escaped = http_escape(words.items[0]);
     path = base_asprintf("/v1/internal/federation-state/%s", escaped);
-    code = federation_show(&command, "federation get", &request, path,
+    code = ask_and_print(&command, "federation get", &ask, path,
                            federation_print_state);
     base_free(path);
     base_free(escaped);

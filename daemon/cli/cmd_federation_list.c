@@ -1,13 +1,13 @@
 /* isthmus federation list */
 #include "base/alloc.h"
 #include "cli/commands.h"
-#include "cli/federation_common.h"
+#include "cli/ask.h"
 #include "cli/federation_view.h"
 
 int cmd_federation_list(int argc, char **argv)
 {
-    struct federation_request request = {.format = "table"};
-    const struct args_flag flags[] = {FEDERATION_FLAGS(request)};
+    struct ask ask = {.format = "table"};
+    const struct args_flag flags[] = {ASK_FLAGS(ask)};
     const struct args_command command = {
         "isthmus federation list [flags]",
         "Lists the federation states: for each datacenter, what all others "
@@ -18,7 +18,7 @@ int cmd_federation_list(int argc, char **argv)
 
     if (args_parse(&command, argc, argv, NULL, &code) != 0)
         return code;
-    return federation_show(&command, "federation list", &request,
+    return ask_and_print(&command, "federation list", &ask,
                            "/v1/internal/federation-states",
                            federation_print_states);
 }

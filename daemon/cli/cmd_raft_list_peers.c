@@ -1,7 +1,7 @@
 /* isthmus operator raft list-peers */
 #include "base/alloc.h"
 #include "cli/commands.h"
-#include "cli/federation_common.h"
+#include "cli/ask.h"
 #include "cli/json_get.h"
 #include "cli/table.h"
 
@@ -34,8 +34,8 @@ static void print(json_t *answer, FILE *to)
 
 int cmd_raft_list_peers(int argc, char **argv)
 {
-    struct federation_request request = {.format = "table"};
-    const struct args_flag flags[] = {FEDERATION_FLAGS(request)};
+    struct ask ask = {.format = "table"};
+    const struct args_flag flags[] = {ASK_FLAGS(ask)};
     const struct args_command command = {
         "isthmus operator raft list-peers [flags]",
         "Lists the servers that take part in the consensus of a datacenter: "
@@ -47,6 +47,6 @@ int cmd_raft_list_peers(int argc, char **argv)
 
     if (args_parse(&command, argc, argv, NULL, &code) != 0)
         return code;
-    return federation_show(&command, "operator raft list-peers", &request,
+    return ask_and_print(&command, "operator raft list-peers", &ask,
                            "/v1/operator/raft/configuration", print);
 }

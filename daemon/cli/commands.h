@@ -7,6 +7,9 @@
 #define CLI_COMMANDS_H
 
 int cmd_agent(int argc, char **argv);
+int cmd_catalog_datacenters(int argc, char **argv);
+int cmd_catalog_nodes(int argc, char **argv);
+int cmd_catalog_services(int argc, char **argv);
 int cmd_event(int argc, char **argv);
 int cmd_federation_check(int argc, char **argv);
 int cmd_federation_delete(int argc, char **argv);
@@ -17,10 +20,12 @@ int cmd_federation_put(int argc, char **argv);
 int cmd_federation_status(int argc, char **argv);
 int cmd_force_leave(int argc, char **argv);
 int cmd_gateway(int argc, char **argv);
+int cmd_info(int argc, char **argv);
 int cmd_join(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);
 int cmd_keyring(int argc, char **argv);
 int cmd_leave(int argc, char **argv);
+int cmd_maint(int argc, char **argv);
 int cmd_members(int argc, char **argv);
 int cmd_monitor(int argc, char **argv);
 int cmd_query(int argc, char **argv);
@@ -29,7 +34,10 @@ int cmd_raft_recover(int argc, char **argv);
 int cmd_raft_remove_peer(int argc, char **argv);
 int cmd_raft_transfer_leader(int argc, char **argv);
 int cmd_reachability(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
 int cmd_rtt(int argc, char **argv);
+int cmd_services_deregister(int argc, char **argv);
+int cmd_services_register(int argc, char **argv);
 int cmd_snapshot_inspect(int argc, char **argv);
 int cmd_snapshot_restore(int argc, char **argv);
 int cmd_snapshot_save(int argc, char **argv);
@@ -37,6 +45,7 @@ int cmd_tls_ca_create(int argc, char **argv);
 int cmd_tls_cert_create(int argc, char **argv);
 int cmd_validate(int argc, char **argv);
 int cmd_version(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
 
 /** "isthmus members: why" on standard error; frees why (NULL is fine) and
  * returns 1, so that a command can end with it. */

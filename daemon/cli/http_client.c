@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -72,6 +73,14 @@ static void on_bytes(struct evhttp_request *request, void *arg)
     }
 }
 
+static uint64_t index_of(struct evhttp_request *request)
+{
+    const char *text = evhttp_find_header(
+        evhttp_request_get_input_headers(request), "X-Consul-Index");
+
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
 static void on_answer(struct evhttp_request *request, void *arg)
 {
     struct exchange *exchange = arg;
@@ -85,6 +94,7 @@ static void on_answer(struct evhttp_request *request, void *arg)
         evbuffer_add(input, base_buf_data(&exchange->rest),
                      base_buf_len(&exchange->rest));
     exchange->answered = true;
+    exchange->reply->index = index_of(request);
     exchange->reply->status = evhttp_request_get_response_code(request);
     exchange->reply->len = evbuffer_get_length(input);
     exchange->reply->body = base_alloc(exchange->reply->len + 1);

@@ -72,7 +72,8 @@ int http_target_addr(const struct http_target *target, struct base_addr *out,
 /** What the agent answered, whatever its status. */
 struct http_reply {
     int status;
-    char *body; /* NUL-terminated, owned */
+    uint64_t index; /* of a blocking query (X-Consul-Index); 0: none */
+    char *body;     /* NUL-terminated, owned */
     size_t len;
 };
 void http_reply_close(struct http_reply *reply);

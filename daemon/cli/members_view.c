@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "cli/json_get.h"
 #include "cli/table.h"
 
@@ -68,20 +67,6 @@ static char *address_of(const json_t *member)
                          (long long)json_get_int(member, "Port"));
 }
 
-static char *tags_of(const json_t *member)
-{
-    json_t *tags = json_object_get(member, "Tags");
-    struct base_buf buf = BASE_BUF_INIT;
-    const char *key;
-    json_t *value;
-
-    /* The API sorts them: keys come as they were written. */
-    json_object_foreach(tags, key, value)
-        base_buf_printf(&buf, "%s%s=%s", base_buf_len(&buf) > 0 ? "," : "", key,
-                        json_is_string(value) ? json_string_value(value) : "");
-    return base_buf_take_string(&buf);
-}
-
 static void add_brief(struct table *table, const json_t *member,
                       const char *address)
 {
@@ -101,7 +86,7 @@ static void add_brief(struct table *table, const json_t *member,
 static void add_detailed(struct table *table, const json_t *member,
                          const char *address)
 {
-    char *tags = tags_of(member);
+    char *tags = json_join_pairs(json_object_get(member, "Tags"));
 
     table_add(table, (const char *const[]){
                          json_get_text(member, "Name"), address,

@@ -66,6 +66,14 @@ void table_add(struct table *table, const char *const *cells)
     table->rows++;
 }
 
+void table_print_word(const char *word, FILE *to)
+{
+    char *tamed = tame(word);
+
+    fprintf(to, "%s\n", tamed);
+    base_free(tamed);
+}
+
 size_t table_width(const char *text)
 {
     size_t width = 0;

@@ -20,6 +20,8 @@ void table_free(struct table *table);
 /** One cell a column, copied; NULL is empty. */
 void table_add(struct table *table, const char *const *cells);
 void table_print(const struct table *table, FILE *to);
+/** One cell as a line of its own, for lists that want no heading. */
+void table_print_word(const char *word, FILE *to);
 /** How many columns text takes in a terminal, as UTF-8. */
 size_t table_width(const char *text);
 

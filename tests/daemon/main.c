@@ -2,6 +2,7 @@
 #include "suite.h"
 
 Suite *acl_suite(void);
+Suite *agent_commands_suite(void);
 Suite *archive_suite(void);
 Suite *args_suite(void);
 Suite *birth_suite(void);
@@ -59,7 +60,7 @@ int main(void)
 {
     /* clang-format off */
     static Suite *(*const suites[])(void) = {
-        acl_suite, archive_suite, args_suite,
+        acl_suite, agent_commands_suite, archive_suite, args_suite,
         birth_suite,
         catalog_suite,
         certificate_age_suite,

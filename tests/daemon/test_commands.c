@@ -54,7 +54,12 @@ static int run(const char *line, const char *redirect)
 #define OUT "2>/dev/null"
 #define ERR "2>&1 >/dev/null"
 
-static const char *const names[] = {"agent",           "event",
+static const char *const names[] = {"agent",           "catalog datacenters",
+                                    "catalog nodes",   "catalog services",
+                                    "event",           "info",
+                                    "maint",           "reload",
+                                    "services deregister",
+                                    "services register", "watch",
                                     "federation delete",
                                     "federation gateways", "federation get",
                                     "federation list", "federation put",
