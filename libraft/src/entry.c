@@ -114,7 +114,7 @@ int entry_unpack(struct base_cursor *from, struct raft_entry *out)
     out->type = (enum raft_entry_type)type;
     if (entry_checksum(out) != out->checksum)
         return RAFT_ECORRUPT;
-    if (type < RAFT_ENTRY_COMMAND || type > RAFT_ENTRY_BARRIER)
+    if (type < RAFT_ENTRY_COMMAND || type > RAFT_ENTRY_RESTORE)
         return RAFT_EDECODE;
     return 0;
 }

@@ -41,6 +41,8 @@ const char *raft_entry_type_name(enum raft_entry_type type)
         return "noop";
     case RAFT_ENTRY_CONFIGURATION:
         return "configuration";
+    case RAFT_ENTRY_RESTORE:
+        return "restore";
     case RAFT_ENTRY_BARRIER:
         return "barrier";
     }

@@ -114,9 +114,11 @@ static bool tell_fatal(struct raft_node *node)
     node->bootstrap.finished = node->bootstrap.active;
     node->change.finished = node->change.active;
     node->transfer.finished = node->transfer.active;
+    node->restored.finished = node->restored.active;
     node->bootstrap.status = RAFT_ESTOPPED;
     node->change.status = RAFT_ESTOPPED;
     node->transfer.status = RAFT_ESTOPPED;
+    node->restored.status = RAFT_ESTOPPED;
     node->tell_state = true;
     if (node->config.on_fatal != NULL)
         node->config.on_fatal(node->config.ctx, node->fatal_err,
@@ -135,6 +137,7 @@ static bool apply_everything(struct raft_node *node)
         if (!apply_fail_all(node, RAFT_ELOST))
             return false;
     }
+    restore_tidy(node);
     apply_flush_proposals(node);
     if (node->freed || !apply_barriers(node))
         return false;
@@ -165,7 +168,9 @@ static void turn(void *arg)
     if (apply_everything(node) && tell_fatal(node) &&
         tell_configuration(node) && tell_state(node) &&
         followers_tell(node) && tell_waiter(node, &node->bootstrap) &&
-        tell_waiter(node, &node->change) && tell_waiter(node, &node->transfer))
+        tell_waiter(node, &node->change) &&
+        tell_waiter(node, &node->transfer) &&
+        tell_waiter(node, &node->restored))
         update_gauges(node);
     node->in_turn = false;
     if (node->freed)
@@ -210,6 +215,19 @@ static bool take_up_state(struct raft_node *node,
     return false;
 }
 
+/* A durable state machine may stand within an open restore. */
+static void take_up_restore(struct raft_node *node,
+                            const struct raft_stored *stored)
+{
+    size_t i;
+
+    for (i = 0; i < stored->entry_count &&
+                stored->entries[i].index <= node->applied; i++) {
+        if (restore_track_entry(&node->track, &stored->entries[i]) == 1)
+            node->track = (struct restore_track){0};
+    }
+}
+
 static void on_loaded(void *arg, int status, struct raft_stored *stored)
 {
     struct raft_node *node = arg;
@@ -241,6 +259,8 @@ static void on_loaded(void *arg, int status, struct raft_stored *stored)
     }
     if (node->newest.index > node->applied)
         snapshot_restore(node);
+    else
+        take_up_restore(node, stored);
     node_step(node, &event);
     stored_free(stored);
     node_wake(node);
@@ -298,6 +318,7 @@ void node_metrics_init(struct raft_node *node)
     metrics->snapshots_taken = counter(node, "isthmus.raft.snapshots_taken");
     metrics->snapshots_installed =
         counter(node, "isthmus.raft.snapshots_installed");
+    metrics->restored = counter(node, "isthmus.raft.restored");
     metrics->entries_read = counter(node, "isthmus.raft.entries_read");
     metrics->snapshot_chunks_sent =
         counter(node, "isthmus.raft.snapshot_chunks_sent");
@@ -377,6 +398,7 @@ void raft_node_free(struct raft_node *node)
     apply_fail_all(node, RAFT_ESTOPPED);
     base_timer_stop(&node->turn);
     taking_free(node);
+    restore_free(node);
     /* First the storage: it borrows from the writes. */
     node->config.storage->ops->close(node->config.storage);
     snapshot_free(node);

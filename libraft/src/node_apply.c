@@ -57,6 +57,23 @@ static void queue_grow(struct raft_node *node)
                           sizeof(*node->queued_proposals));
 }
 
+void apply_queue(struct raft_node *node, enum raft_entry_type type,
+                 const void *data, size_t len, raft_propose_fn done, void *arg)
+{
+    if (node->queued_count == node->queued_cap)
+        queue_grow(node);
+    node->queued[node->queued_count] = (struct raft_entry){
+        .type = type, .data = raft_data_dup(data, len), .len = len};
+    node->queued_proposals[node->queued_count] =
+        (struct proposal){.done = done,
+                          .arg = arg,
+                          .len = len,
+                          .since_ns = base_env_now_ns(node->env)};
+    node->queued_count++;
+    node->inflight_bytes += len;
+    node_wake(node);
+}
+
 int raft_node_propose(struct raft_node *node, const void *data, size_t len,
                       raft_propose_fn done, void *arg)
 {
@@ -70,20 +87,7 @@ int raft_node_propose(struct raft_node *node, const void *data, size_t len,
             node->config.proposals_max ||
         node->inflight_bytes + len > node->config.inflight_bytes_max)
         return RAFT_EBUSY;
-    if (node->queued_count == node->queued_cap)
-        queue_grow(node);
-    node->queued[node->queued_count] =
-        (struct raft_entry){.type = RAFT_ENTRY_COMMAND,
-                            .data = raft_data_dup(data, len),
-                            .len = len};
-    node->queued_proposals[node->queued_count] =
-        (struct proposal){.done = done,
-                          .arg = arg,
-                          .len = len,
-                          .since_ns = base_env_now_ns(node->env)};
-    node->queued_count++;
-    node->inflight_bytes += len;
-    node_wake(node);
+    apply_queue(node, RAFT_ENTRY_COMMAND, data, len, done, arg);
     return 0;
 }
 
@@ -148,7 +152,8 @@ static bool take_proposal(struct raft_node *node, raft_index index,
     return true;
 }
 
-/* Gathers commands from index on; returns the last index that was looked at. */
+/* Gathers commands from index on, up to a part of a restore; returns the last
+ * index that was looked at. */
 static raft_index gather(struct raft_node *node, raft_index index,
                          raft_index end, struct raft_entry *commands,
                          size_t *count)
@@ -162,6 +167,10 @@ static raft_index gather(struct raft_node *node, raft_index index,
             raft_entry_at(node->core, index + 1);
 
         assert(entry != NULL);
+        if (entry->type == RAFT_ENTRY_RESTORE)
+            break;
+        if (node->track.id != 0)
+            (void)restore_track_entry(&node->track, entry);
         if (entry->type == RAFT_ENTRY_COMMAND) {
             commands[(*count)++] = *entry;
             bytes += entry->len;
@@ -191,6 +200,18 @@ static bool answer(struct raft_node *node, raft_index index, raft_term term,
         return false;
     proposal.done(proposal.arg, 0, index, result);
     return true;
+}
+
+bool apply_answer_restore(struct raft_node *node, raft_index index,
+                          raft_term term, int status)
+{
+    struct proposal proposal;
+
+    if (!take_proposal(node, index, &proposal))
+        return true;
+    proposal.done(proposal.arg, proposal.term == term ? status : RAFT_ELOST,
+                  index, NULL);
+    return !node->freed;
 }
 
 static bool answer_batch(struct raft_node *node,
@@ -234,19 +255,39 @@ static bool apply_batch(struct raft_node *node, raft_index end)
     return answer_batch(node, commands, results, count);
 }
 
+static bool apply_next(struct raft_node *node)
+{
+    const struct raft_entry *entry =
+        raft_entry_at(node->core, node->applied + 1);
+
+    assert(entry != NULL);
+    if (entry->type == RAFT_ENTRY_RESTORE)
+        return replace_take(node, entry);
+    return apply_batch(node, raft_apply_index(node->core));
+}
+
 bool apply_committed(struct raft_node *node)
 {
     uint64_t until = base_env_now_ns(node->env) + APPLY_TURN_NS;
+    raft_index before;
 
-    if (node->restoring.active)
-        return true; /* the state machine is being replaced */
-    while (!node->stopped && node->applied < raft_apply_index(node->core)) {
+    if (!replace_tell(node))
+        return false;
+    if (node->replacing.active)
+        replace_go_on(node);
+    /* Else the state machine is being replaced. */
+    while (!node->stopped && !node->restoring.active &&
+           !node->replacing.active &&
+           node->applied < raft_apply_index(node->core)) {
         if (base_env_now_ns(node->env) >= until) {
             node_wake(node);
             return true;
         }
-        if (!apply_batch(node, raft_apply_index(node->core)))
+        before = node->applied;
+        if (!apply_next(node))
             return false;
+        if (node->applied == before)
+            return true;
     }
     return true;
 }

@@ -6,6 +6,8 @@
  *   node_reading.c  entries for followers that memory has no more
  *   node_snapshot.c snapshots: sent, installed, restored
  *   node_taking.c   snapshots: our own
+ *   node_restore.c  a user's state into the log
+ *   node_replace.c  and from there into the state machine
  *   node_followers.c how followers fare
  *
  * User callbacks run in the turn only (a timer of 0 that any change starts),
@@ -19,6 +21,7 @@
 
 #include "raft/core.h"
 #include "raft/node.h"
+#include "restore_part.h"
 
 /* A batch of the state machine, and how long a turn may apply: callbacks of a
  * loop stay below 5 ms. */
@@ -106,6 +109,17 @@ struct node_restoring {
     uint64_t offset;
 };
 
+/* A restored state that goes from the log into the state machine. */
+struct node_replacing {
+    bool active;           /* nothing is applied meanwhile */
+    raft_index end, next;  /* its last entry, and the next to look at */
+    raft_term term;        /* of the last */
+    uint64_t offset, len;
+    uint32_t checksum, wanted;
+    bool tell; /* who proposed the last entry gets status */
+    int status;
+};
+
 /* A follower while we lead; id "": none. */
 struct node_follower {
     char id[RAFT_ID_MAX];
@@ -117,7 +131,7 @@ struct node_follower {
 
 struct node_metrics {
     struct base_counter *sent, *received, *dropped, *elections, *applied,
-        *snapshots_taken, *snapshots_installed, *snapshot_chunks_sent,
+        *snapshots_taken, *snapshots_installed, *snapshot_chunks_sent, *restored,
         *entries_read;
     struct base_counter *refused_decode, *refused_cluster, *refused_to,
         *refused_unknown, *refused_state;
@@ -162,7 +176,7 @@ struct raft_node {
     uint64_t followers_due_ms;
 
     bool tell_state, tell_configuration, lost_leadership;
-    struct waiter bootstrap, change, transfer;
+    struct waiter bootstrap, change, transfer, restored;
     uint64_t bootstrap_write;
 
     /* node_apply.c */
@@ -184,6 +198,13 @@ struct raft_node {
     LIST_HEAD(, node_sending) sendings;
     struct node_installing installing;
     struct node_restoring restoring;
+    bool snapshot_wanted; /* before it is due */
+
+    /* node_restore.c, node_replace.c */
+    struct node_restore *restore; /* ours, as leader */
+    bool giving_up;
+    struct restore_track track; /* as of applied */
+    struct node_replacing replacing;
 
     struct node_metrics metrics;
 };
@@ -208,6 +229,13 @@ void node_io_free(struct raft_node *node);
 
 /* ---- node_apply.c ---- */
 void apply_flush_proposals(struct raft_node *node);
+/** An entry of the next turn's append; data is copied. */
+void apply_queue(struct raft_node *node, enum raft_entry_type type,
+                 const void *data, size_t len, raft_propose_fn done,
+                 void *arg);
+/** Who proposed a part of a restore; false if the node was freed. */
+bool apply_answer_restore(struct raft_node *node, raft_index index,
+                          raft_term term, int status);
 /** Applies for a while; false if the node was freed meanwhile. */
 bool apply_committed(struct raft_node *node);
 bool apply_barriers(struct raft_node *node);
@@ -220,6 +248,7 @@ void apply_free(struct raft_node *node);
 /* ---- node_reading.c ---- */
 void reading_start(struct raft_node *node,
                    const struct raft_entries_want *want);
+bool reading_is_possible(const struct raft_node *node);
 /** Keeps the log in memory within its bound. */
 void reading_forget(struct raft_node *node);
 void reading_free(struct raft_node *node);
@@ -233,6 +262,19 @@ bool followers_tell(struct raft_node *node);
 /** Begins a snapshot if enough was applied since the last one. */
 void snapshot_consider(struct raft_node *node);
 void taking_free(struct raft_node *node);
+
+/* ---- node_restore.c ---- */
+void restore_tidy(struct raft_node *node);
+void restore_free(struct raft_node *node);
+
+/* ---- node_replace.c ---- */
+/** The next entry, a part of a restore: applied moves past it, or the state is
+ * being replaced. False if the node was freed meanwhile. */
+bool replace_take(struct raft_node *node, const struct raft_entry *entry);
+/** While the state is being replaced. */
+void replace_go_on(struct raft_node *node);
+/** Answers for one that is over; false if the node was freed meanwhile. */
+bool replace_tell(struct raft_node *node);
 
 /* ---- node_snapshot.c ---- */
 void snapshot_send_wanted(struct raft_node *node,

@@ -35,7 +35,7 @@ static void on_read(void *arg, int status, struct raft_entry *entries,
     base_free(reading);
 }
 
-static bool can_read(const struct raft_node *node)
+bool reading_is_possible(const struct raft_node *node)
 {
     const struct raft_storage_ops *ops = node->config.storage->ops;
 
@@ -64,7 +64,7 @@ void reading_start(struct raft_node *node,
 
 void reading_forget(struct raft_node *node)
 {
-    if (can_read(node))
+    if (reading_is_possible(node))
         raft_forget(node->core, node->applied, node->config.log_cache_bytes);
 }
 

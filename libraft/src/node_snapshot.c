@@ -116,6 +116,7 @@ static void on_installed(void *arg, int status)
         snapshot_restore(node);
     node_step(node, &event);
     reply(node, true);
+    node_wake(node);
 }
 
 static void on_chunk_stored(void *arg, int status)
@@ -194,6 +195,7 @@ void snapshot_receive_chunk(struct raft_node *node,
     /* Our own snapshot, or the last one installed, is still on its way: the
      * leader asks again. */
     if (node->taking != NULL || node->restoring.active ||
+        node->replacing.active ||
         (installing->active && installing->last))
         return;
     if (!installing->active ||
@@ -261,6 +263,7 @@ static void on_restore_read(void *arg, int status, const void *data,
     }
     if (node->applied < node->restoring.about.index)
         node->applied = node->restoring.about.index;
+    node->track = (struct restore_track){0}; /* none is open at a snapshot */
     node_wake(node);
 }
 

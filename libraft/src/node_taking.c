@@ -22,6 +22,7 @@ struct node_taking {
     struct base_buf piece;
     int status; /* of the last reading: 1 all given, 0 more */
     bool job_out;
+    bool after_restore;
     /* Held while the worker reads, so that giving up can wait for it. */
     pthread_mutex_t lock;
 };
@@ -54,12 +55,23 @@ static void give_up(struct node_taking *taking, const char *why, int err)
     taking_destroy(taking);
 }
 
+/* A restored state is in the log as a whole, which must not stay there: who
+ * lags is sent the snapshot. */
+static raft_index keep_after(const struct node_taking *taking)
+{
+    raft_index trailing = taking->node->config.snapshot_trailing;
+    raft_index index = taking->about.index;
+
+    if (taking->after_restore)
+        return index;
+    return index > trailing ? index - trailing : 0;
+}
+
 static void on_finished(void *arg, int status)
 {
     struct node_taking *taking = arg;
     struct raft_node *node = taking->node;
     struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_TAKEN};
-    raft_index trailing = node->config.snapshot_trailing;
 
     if (status < 0) {
         give_up(taking, "it could not be finished", status);
@@ -69,8 +81,7 @@ static void on_finished(void *arg, int status)
     node->newest = taking->about;
     event.u.snapshot.index = taking->about.index;
     event.u.snapshot.term = taking->about.term;
-    event.u.snapshot.keep_after =
-        taking->about.index > trailing ? taking->about.index - trailing : 0;
+    event.u.snapshot.keep_after = keep_after(taking);
     base_counter_add(node->metrics.snapshots_taken, 1);
     base_log(&node->log, BASE_LOG_INFO, "snapshot taken",
              kv_uint("index", taking->about.index));
@@ -84,8 +95,6 @@ static void on_piece_stored(void *arg, int status)
 {
     struct node_taking *taking = arg;
     struct raft_storage *storage = taking->node->config.storage;
-    raft_index trailing = taking->node->config.snapshot_trailing;
-    raft_index index = taking->about.index;
     int rv;
 
     if (status < 0) {
@@ -96,8 +105,7 @@ static void on_piece_stored(void *arg, int status)
         read_piece(taking);
         return;
     }
-    rv = storage->ops->snapshot_finish(storage,
-                                       index > trailing ? index - trailing : 0,
+    rv = storage->ops->snapshot_finish(storage, keep_after(taking),
                                        on_finished, taking);
     if (rv < 0)
         give_up(taking, "the storage refused to finish", rv);
@@ -179,9 +187,11 @@ static bool is_due(struct raft_node *node)
            node->taking == NULL && !snapshot_is_installing(node) &&
            !node->restoring.active && !node->stopped &&
            node->applied <= raft_apply_index(node->core) &&
-           node->applied >=
-               node->newest.index + node->config.snapshot_threshold &&
-           !is_feeding(node);
+           !node->replacing.active && node->track.id == 0 &&
+           (node->snapshot_wanted ||
+            (node->applied >=
+                 node->newest.index + node->config.snapshot_threshold &&
+             !is_feeding(node)));
 }
 
 void snapshot_consider(struct raft_node *node)
@@ -202,6 +212,8 @@ void snapshot_consider(struct raft_node *node)
     taking->node = node;
     taking->env = node->env;
     taking->fsm = node->config.fsm;
+    taking->after_restore = node->snapshot_wanted;
+    node->snapshot_wanted = false;
     taking->about = (struct snapshot_about){
         .index = node->applied,
         .term = raft_term_at(node->core, node->applied),

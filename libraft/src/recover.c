@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "configuration.h"
+#include "restore_part.h"
 
 #define PIECE_BYTES (256u << 10)
 #define BATCH 512u
@@ -23,6 +24,7 @@ struct recovery {
     struct raft_stored stored;
     uint64_t offset; /* of the snapshot that is restored */
     size_t applied;  /* entries */
+    struct restore_track track;
     raft_index index;
     raft_term term;
     void *image;
@@ -150,21 +152,57 @@ static void settle(struct recovery *recovery)
 
 /* ---- what the storage has ------------------------------------------------- */
 
-static int apply_batch(struct recovery *recovery)
+/* The pieces are all in the log: see node_replace.c. */
+static int restore_entries(struct recovery *recovery,
+                           const struct raft_entry *end)
 {
     const struct raft_fsm *fsm = &recovery->config.fsm;
-    struct raft_entry commands[BATCH];
-    void *results[BATCH] = {NULL};
-    size_t count = 0;
-    size_t i;
+    const struct raft_entry *entry =
+        end - (end->index - recovery->track.first);
+    struct restore_part part;
+    int rv = fsm->ops->restore_begin(fsm->ctx);
 
-    while (count < BATCH && recovery->applied < recovery->stored.entry_count) {
+    if (rv == 0 && fsm->ops->version >= 3 && fsm->ops->restore_as != NULL)
+        fsm->ops->restore_as(fsm->ctx, end->index);
+    for (; rv == 0 && entry < end; entry++) {
+        if (entry->type == RAFT_ENTRY_RESTORE &&
+            restore_part_unpack(entry, &part) == 0)
+            rv = fsm->ops->restore_write(fsm->ctx, part.data, part.len);
+    }
+    recovery->track = (struct restore_track){0};
+    /* Above 0: refused, as by every server that stood here. */
+    return rv != 0 || fsm->ops->restore_end(fsm->ctx, true) < 0 ? RAFT_EFSM : 0;
+}
+
+/* Commands up to the end of a restore, which is *end then. */
+static size_t gather(struct recovery *recovery, struct raft_entry *commands,
+                     const struct raft_entry **end)
+{
+    size_t count = 0;
+
+    *end = NULL;
+    while (*end == NULL && count < BATCH &&
+           recovery->applied < recovery->stored.entry_count) {
         const struct raft_entry *entry =
             &recovery->stored.entries[recovery->applied++];
 
         if (entry->type == RAFT_ENTRY_COMMAND)
             commands[count++] = *entry;
+        if (restore_track_entry(&recovery->track, entry) == 1)
+            *end = entry;
     }
+    return count;
+}
+
+static int apply_batch(struct recovery *recovery)
+{
+    const struct raft_fsm *fsm = &recovery->config.fsm;
+    struct raft_entry commands[BATCH];
+    void *results[BATCH] = {NULL};
+    const struct raft_entry *end;
+    size_t count = gather(recovery, commands, &end);
+    size_t i;
+
     if (count > 0 &&
         fsm->ops->apply(fsm->ctx, commands, count, results) != 0)
         return RAFT_EFSM;
@@ -172,7 +210,7 @@ static int apply_batch(struct recovery *recovery)
         if (results[i] != NULL && fsm->ops->drop_result != NULL)
             fsm->ops->drop_result(fsm->ctx, results[i]);
     }
-    return 0;
+    return end != NULL ? restore_entries(recovery, end) : 0;
 }
 
 static void apply_some(void *arg)

@@ -177,6 +177,7 @@ struct cluster *cluster_make(const struct cluster_config *config)
     cluster->config = *config;
     cluster->count = config->count;
     LIST_INIT(&cluster->clients);
+    LIST_INIT(&cluster->restorers);
     base_sim_set_link(cluster->sim, link_between, cluster);
     for (i = 0; i < cluster->count; i++)
         make_server(cluster, i);

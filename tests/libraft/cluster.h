@@ -84,6 +84,7 @@ struct cluster_server {
     X(acked, "acknowledged")                                                 \
     X(snapshots, "snapshots taken")                                          \
     X(installs, "snapshots installed")                                       \
+    X(restores, "restores by a user")                                        \
     X(changes, "membership changes")                                         \
     X(transfers, "leadership transfers")                                     \
     X(reads, "linearizable reads")                                           \
@@ -139,6 +140,7 @@ struct cluster {
     uint64_t proposals_open;
     struct history history;
     LIST_HEAD(, cluster_client) clients; /* who wait for an answer */
+    LIST_HEAD(, cluster_restorer) restorers;
 };
 
 /** Bootstrapped and started. */
@@ -192,6 +194,10 @@ void cluster_check(struct cluster *cluster);
  * into the history. Refusals count as never happened. */
 void cluster_client(struct cluster *cluster, unsigned server,
                     enum history_kind kind, uint32_t key);
+/** A user restores, through that server, a state in which every register has a
+ * value of its own: for their history, writes at one moment. 0 or an error at
+ * once; *status (may be NULL) is set when it is known. */
+int cluster_restore(struct cluster *cluster, unsigned server, int *status);
 /** Aborts if the history so far is not linearizable. */
 void cluster_check_history(struct cluster *cluster);
 

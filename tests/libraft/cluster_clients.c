@@ -16,6 +16,14 @@ struct cluster_client {
     size_t op;
 };
 
+/* All registers at once. */
+struct cluster_restorer {
+    LIST_ENTRY(cluster_restorer) link;
+    struct cluster *cluster;
+    size_t ops[CLUSTER_KEYS];
+    int *status;
+};
+
 static void client_free(struct cluster_client *client)
 {
     LIST_REMOVE(client, link);
@@ -26,6 +34,12 @@ void cluster_clients_close(struct cluster *cluster)
 {
     while (!LIST_EMPTY(&cluster->clients))
         client_free(LIST_FIRST(&cluster->clients));
+    while (!LIST_EMPTY(&cluster->restorers)) {
+        struct cluster_restorer *restorer = LIST_FIRST(&cluster->restorers);
+
+        LIST_REMOVE(restorer, link);
+        base_free(restorer);
+    }
     history_close(&cluster->history);
 }
 
@@ -110,6 +124,56 @@ void cluster_client(struct cluster *cluster, unsigned server,
         history_drop(&cluster->history, client->op);
         client_free(client);
     }
+}
+
+static void on_restored(void *arg, int status)
+{
+    struct cluster_restorer *restorer = arg;
+    struct cluster *cluster = restorer->cluster;
+    unsigned key;
+
+    for (key = 0; key < CLUSTER_KEYS; key++) {
+        if (status == 0)
+            history_end(&cluster->history, restorer->ops[key], 0);
+        else if (status != RAFT_ELOST && status != RAFT_ESTOPPED)
+            history_drop(&cluster->history, restorer->ops[key]);
+    }
+    if (status == 0)
+        cluster->counts.restores++;
+    if (restorer->status != NULL)
+        *restorer->status = status;
+    LIST_REMOVE(restorer, link);
+    base_free(restorer);
+}
+
+int cluster_restore(struct cluster *cluster, unsigned server, int *status)
+{
+    struct raft_node *node = cluster->servers[server].node;
+    struct cluster_state state = {.applied = 1};
+    struct raft_restore_source source;
+    struct cluster_restorer *restorer;
+    int rv;
+
+    if (node == NULL)
+        return RAFT_ESTOPPED;
+    BASE_NEW(restorer);
+    LIST_INSERT_HEAD(&cluster->restorers, restorer, link);
+    restorer->cluster = cluster;
+    restorer->status = status;
+    for (unsigned key = 0; key < CLUSTER_KEYS; key++) {
+        size_t op = history_begin(&cluster->history, HISTORY_WRITE, key, 0);
+
+        restorer->ops[key] = op;
+        state.registers[key] = cluster->history.ops[op].value;
+    }
+    state.sum = state.registers[0];
+    source = cluster_fsm_source(cluster, &state);
+    rv = raft_node_restore(node, &source, on_restored, restorer);
+    if (rv < 0) {
+        source.close(source.ctx);
+        on_restored(restorer, rv == RAFT_ESTOPPED ? RAFT_ENOTLEADER : rv);
+    }
+    return rv;
 }
 
 void cluster_check_history(struct cluster *cluster)

@@ -134,8 +134,27 @@ static void fsm_snapshot_free(void *ctx, void *image)
     base_free(image);
 }
 
+/* Of no server: what a user saved. */
+static int source_read(void *ctx, size_t limit, struct base_buf *out)
+{
+    return fsm_snapshot_read(NULL, ctx, limit, out);
+}
+
+struct raft_restore_source
+cluster_fsm_source(struct cluster *cluster, const struct cluster_state *state)
+{
+    struct image *image;
+
+    BASE_NEW(image);
+    image->state = *state;
+    image->ballast = ballast_of(cluster);
+    return (struct raft_restore_source){
+        .read = source_read, .close = base_free, .ctx = image};
+}
+
 struct restoring {
     struct cluster_state state;
+    raft_index as; /* 0: of this log itself */
     size_t at;
     bool bad;
 };
@@ -147,6 +166,13 @@ static int fsm_restore_begin(void *ctx)
     base_free(server->restoring);
     BASE_NEW(server->restoring);
     return 0;
+}
+
+static void fsm_restore_as(void *ctx, raft_index index)
+{
+    struct cluster_server *server = ctx;
+
+    server->restoring->as = index;
 }
 
 static int fsm_restore_write(void *ctx, const void *data, size_t len)
@@ -176,8 +202,10 @@ static int fsm_restore_end(void *ctx, bool ok)
                  restoring->at == sizeof(restoring->state) + ballast_of(cluster),
              "server %u restores a damaged snapshot", server->number);
         server->state = restoring->state;
-        /* At a start it restores its own. */
-        if (server->state.applied > server->snapshot_seen) {
+        if (restoring->as != 0)
+            server->state.applied = restoring->as;
+        else if (server->state.applied > server->snapshot_seen) {
+            /* At a start it restores its own. */
             server->snapshot_seen = server->state.applied;
             cluster->counts.installs++;
         }
@@ -193,11 +221,12 @@ void cluster_fsm_reset(struct cluster_server *server)
 }
 
 const struct raft_fsm_ops cluster_fsm_ops = {
-    .version = 1,
+    .version = 3,
     .apply = fsm_apply,
     .snapshot = fsm_snapshot,
     .snapshot_read = fsm_snapshot_read,
     .snapshot_free = fsm_snapshot_free,
     .restore_begin = fsm_restore_begin,
     .restore_write = fsm_restore_write,
-    .restore_end = fsm_restore_end};
+    .restore_end = fsm_restore_end,
+    .restore_as = fsm_restore_as};

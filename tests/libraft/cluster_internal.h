@@ -42,6 +42,9 @@ void cluster_wire_reset(struct cluster_server *server);
 void cluster_fsm_reset(struct cluster_server *server);
 /** Disks that went off by themselves take their server with them. */
 void cluster_crash_cut_off(struct cluster *cluster);
+/** An image of that state, for raft_node_restore(). */
+struct raft_restore_source
+cluster_fsm_source(struct cluster *cluster, const struct cluster_state *state);
 /** Clients whose answer can no longer come. */
 void cluster_clients_close(struct cluster *cluster);
 

@@ -11,6 +11,7 @@ Suite *node_suite(void);
 Suite *processes_suite(void);
 Suite *recover_suite(void);
 Suite *repair_suite(void);
+Suite *restore_suite(void);
 Suite *storage_faults_suite(void);
 Suite *storage_sqlite_suite(void);
 Suite *transport_stream_suite(void);
@@ -29,6 +30,7 @@ int main(void)
         processes_suite,
         recover_suite,
         repair_suite,
+        restore_suite,
         storage_faults_suite,
         storage_sqlite_suite,
         transport_stream_suite,

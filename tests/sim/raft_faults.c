@@ -202,6 +202,14 @@ static void transfer(struct faults *faults)
             on_transfer, cluster);
 }
 
+static void restore(struct faults *faults)
+{
+    int leader = cluster_leader(faults->cluster);
+
+    if (leader >= 0 && below(faults, 4) == 0)
+        (void)cluster_restore(faults->cluster, (unsigned)leader, NULL);
+}
+
 /* ---- the network and the clocks ---- */
 
 static void network_fault(struct faults *faults)
@@ -292,6 +300,9 @@ void faults_one(struct faults *faults)
         break;
     case 15:
         transfer(faults);
+        break;
+    case 16:
+        restore(faults);
         break;
     default:
         revive(faults, some_server(faults));

@@ -19,7 +19,9 @@
     X(RAFT_EEXIST, -414, "the cluster is already bootstrapped")              \
     X(RAFT_ESTOPPED, -415, "the server has stopped")                         \
     X(RAFT_ETIMEOUT, -416, "timed out")                                      \
-    X(RAFT_ELOCKED, -417, "storage is in use by another process")
+    X(RAFT_ELOCKED, -417, "storage is in use by another process")            \
+    X(RAFT_ERESTORE, -418, "another restore is under way")                   \
+    X(RAFT_EREFUSED, -419, "the state machine refuses this state")
 
 enum raft_error {
 #define X(name, number, words) name = number,

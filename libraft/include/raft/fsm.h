@@ -10,7 +10,7 @@
 #include "raft/types.h"
 
 struct raft_fsm_ops {
-    uint32_t version; /* 2: last_applied. 1 has none */
+    uint32_t version; /* 3: restore_as. 2: last_applied. 1 has neither */
     /**
      * Applies committed commands in order. results[i] is what the proposer's
      * callback gets for entry i: a pointer handed on as is (NULL is fine),
@@ -33,7 +33,9 @@ struct raft_fsm_ops {
                          struct base_buf *out);
     void (*snapshot_free)(void *ctx, void *image);
     /** Replaces the state: begin, then pieces in order, then end(ok). With ok
-     * false the old state stays. */
+     * false the old state stays. An end that returns above 0 refuses what came
+     * and keeps the old state, the same on every server: right for what a user
+     * restores, which stops no server then. Below 0 always does. */
     int (*restore_begin)(void *ctx);
     int (*restore_write)(void *ctx, const void *data, size_t len);
     int (*restore_end)(void *ctx, bool ok);
@@ -43,6 +45,10 @@ struct raft_fsm_ops {
      * applied again. What it holds must have been applied, and durable with its
      * index in one piece. NULL: the state begins empty at each start. */
     raft_index (*last_applied)(void *ctx);
+    /** Between begin and the first piece, if a user restores this image
+     * (raft_node_restore()): it is of another time, or of another cluster, and
+     * counts as the state at this index. NULL: nothing to do. */
+    void (*restore_as)(void *ctx, raft_index index);
 };
 
 struct raft_fsm {

@@ -46,10 +46,11 @@ enum raft_entry_type {
     RAFT_ENTRY_COMMAND = 1,       /* the user's */
     RAFT_ENTRY_NOOP = 2,          /* a new leader's first (thesis 6.4) */
     RAFT_ENTRY_CONFIGURATION = 3, /* a packed raft_configuration */
-    RAFT_ENTRY_BARRIER = 4
+    RAFT_ENTRY_BARRIER = 4,
+    RAFT_ENTRY_RESTORE = 5 /* a part of a state that a user restores */
 };
 
-/** "command", "noop", "configuration", "barrier". */
+/** "command", "noop", "configuration", "barrier", "restore". */
 const char *raft_entry_type_name(enum raft_entry_type type);
 
 /** One log entry; data is owned as the function that shows it says. */
