@@ -291,6 +291,7 @@ static int make_http(struct agent *agent, char **why)
                                .acl = agent->acl,
                                .local = agent->local,
                                .joins = agent->joins,
+                               .cache = agent->cache,
                                .monitors = agent->monitors,
                                .node_id = agent->node_id,
                                .leave = agent_start_leave,
@@ -327,6 +328,8 @@ int agent_make(struct agent *agent, char **why)
         return -1;
     make_joins(agent);
     start_joins(agent);
+    agent->cache = cache_new(&(struct cache_config){
+        .env = base_loop_env(agent->main), .rpc = agent->core.rpc});
     if (make_local(agent, why) != 0 || make_http(agent, why) != 0)
         return -1;
     if (agent->main_tls)
@@ -341,6 +344,7 @@ void agent_unmake(struct agent *agent)
 {
     if (agent->http)
         http_free(agent->http);
+    cache_free(agent->cache);
     if (agent->local)
         local_state_free(agent->local);
     check_tls_close(&agent->check_tls);

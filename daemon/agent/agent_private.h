@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "agent/agent.h"
+#include "agent/cache.h"
 #include "agent/certificate_age.h"
 #include "agent/check_tls.h"
 #include "agent/joins.h"
@@ -49,6 +50,7 @@ struct agent {
     struct joins *joins;
     struct check_tls check_tls;
     struct local_state *local;
+    struct cache *cache;
     struct http *http;
     struct event *signals[3];
     struct base_timer leave_timer;

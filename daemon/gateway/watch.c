@@ -3,7 +3,8 @@
  * answer; an index that went backwards means another state, so begin anew;
  * failures back off. Answers are asked for in the default mode, which a leader
  * gives: a server that has just started knows nothing yet, and its empty answer
- * would take away every route, while an error takes away none.
+ * would take away every route, while an error takes away none. They come from
+ * the agent's cache, so that the gateways of an agent cost it one query.
  */
 #include "gateway/watch.h"
 
@@ -73,7 +74,7 @@ static void on_reply(void *arg, const struct api_reply *reply)
 static void ask(void *arg)
 {
     struct watch *watch = arg;
-    char *path = base_asprintf("%s?index=%" PRIu64 "&wait=%ds",
+    char *path = base_asprintf("%s?cached&index=%" PRIu64 "&wait=%ds",
                                watch->config.path, watch->index, WAIT_S);
 
     watch->asked_ms = base_env_now_ms(watch->env);

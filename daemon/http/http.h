@@ -7,6 +7,7 @@
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
 
+#include "agent/cache.h"
 #include "agent/config.h"
 #include "agent/joins.h"
 #include "agent/local_state.h"
@@ -24,6 +25,7 @@ struct http_config {
     const struct acl *acl; /* NULL: everybody may do everything */
     struct local_state *local;
     struct joins *joins;
+    struct cache *cache; /* of reads with ?cached */
     struct monitor_hub *monitors;
     const char *node_id;
     /** Leave both pools and then end the agent; done comes after the goodbyes

@@ -40,6 +40,7 @@ struct web_request {
     uint64_t began_ns;
 
     struct rpc_pending *pending; /* an RPC under way */
+    struct cache_read *read;     /* or a read of the cache */
     web_query_fn on_query;
     web_write_fn on_write;
     bool waits; /* a blocking query: counted */
@@ -128,6 +129,10 @@ void web_query(struct web_request *request, const char *method,
                Server__Query *query, web_query_fn done);
 void web_write(struct web_request *request, const char *method,
                const Server__Write *write, web_write_fn done);
+
+/** With ?cached: true if the cache reads it; on_query comes as from an RPC. */
+bool web_cached(struct web_request *request, const char *method,
+                const Server__Query *query);
 
 /* ---- answers that cannot be called off ------------------------------------ */
 

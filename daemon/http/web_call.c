@@ -87,6 +87,8 @@ void web_query(struct web_request *request, const char *method,
     query->max_wait_ms = request->options.wait_ms;
     query->mode = request->options.mode;
     request->on_query = done;
+    if (web_cached(request, method, query))
+        return;
     call(request, method, query, CALL_TIMEOUT_MS + count_wait(request),
          on_query);
 }

@@ -174,6 +174,10 @@ int web_options_parse(struct web_options *options,
         return refuse(why, "consistent: wanted no value, true or false");
     if (web_param_bool(params, "pretty", &options->pretty) != 0)
         return refuse(why, "pretty: wanted no value, true or false");
+    if (web_param_bool(params, "cached", &options->cached) != 0)
+        return refuse(why, "cached: wanted no value, true or false");
+    if (options->cached && consistent)
+        return refuse(why, "cached and consistent exclude each other");
     if (stale && consistent)
         return refuse(why, "stale and consistent exclude each other");
     options->mode = stale        ? SERVER__QUERY__MODE__STALE

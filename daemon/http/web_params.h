@@ -43,6 +43,7 @@ struct web_options {
     uint32_t wait_ms; /* 0: the default */
     Server__Query__Mode mode;
     bool pretty;
+    bool cached; /* by the agent's cache, if it has that kind of read */
 };
 /** On BASE_EPARSE *why is a static sentence that names the parameter. */
 int web_options_parse(struct web_options *options,

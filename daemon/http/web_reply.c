@@ -26,6 +26,7 @@ void web_request_drop(struct web_request *request)
 
     if (request->pending)
         rpc_pending_cancel(request->pending);
+    cache_read_cancel(request->read);
     if (request->gone)
         request->gone(request->gone_arg);
     /* A connection that broke while we stream has let go of it already. */

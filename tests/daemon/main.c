@@ -6,6 +6,7 @@ Suite *agent_commands_suite(void);
 Suite *archive_suite(void);
 Suite *args_suite(void);
 Suite *birth_suite(void);
+Suite *cache_suite(void);
 Suite *catalog_suite(void);
 Suite *certificate_age_suite(void);
 Suite *certificates_suite(void);
@@ -29,6 +30,7 @@ Suite *gateway_routes_suite(void);
 Suite *gateway_run_suite(void);
 Suite *http_acl_suite(void);
 Suite *http_api_suite(void);
+Suite *http_cached_suite(void);
 Suite *http_client_suite(void);
 Suite *http_conn_suite(void);
 Suite *http_docs_suite(void);
@@ -62,6 +64,7 @@ int main(void)
     static Suite *(*const suites[])(void) = {
         acl_suite, agent_commands_suite, archive_suite, args_suite,
         birth_suite,
+        cache_suite,
         catalog_suite,
         certificate_age_suite,
         certificates_suite,
@@ -85,6 +88,7 @@ int main(void)
         gateway_run_suite,
         http_acl_suite,
         http_api_suite,
+        http_cached_suite,
         http_client_suite,
         http_conn_suite,
         http_docs_suite,
