@@ -9,8 +9,13 @@
 #include "base/alloc.h"
 #include "tls_priv.h"
 
-/* Forward secrecy and AEAD only; TLS 1.3 suites are OpenSSL's own choice. */
+/* Forward secrecy and AEAD only. Of TLS 1.3 the same suites as OpenSSL's, but
+ * 128-bit AES first: as strong as the P-256 keys beside it, as Go prefers too,
+ * and a quarter less work a byte. */
 #define CIPHERS_TLS12 "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define CIPHERS_TLS13                                                          \
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"                           \
+    "TLS_CHACHA20_POLY1305_SHA256"
 #define SESSION_LIFE_S 3600
 
 static const unsigned char session_id_context[] = "isthmus-rpc";
@@ -38,6 +43,7 @@ static void set_common(SSL_CTX *context)
 {
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_cipher_list(context, CIPHERS_TLS12);
+    SSL_CTX_set_ciphersuites(context, CIPHERS_TLS13);
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION |
                                      SSL_OP_NO_RENEGOTIATION |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);

@@ -38,26 +38,35 @@ static struct tls_stream *tls_stream_of(const struct base_stream *stream)
 
 /* ---- writing ---- */
 
+/* Encrypts of data what makes records of at least so many bytes, as long as the
+ * carrier takes it; returns how much that was. */
+static size_t encrypt(struct tls_stream *ts, const uint8_t *data, size_t len,
+                      size_t least)
+{
+    size_t done = 0;
+
+    while (!ts->link->broken && len - done >= least &&
+           base_stream_pending(ts->link->inner) < OUT_WINDOW_BYTES) {
+        size_t left = len - done;
+        int count;
+
+        ERR_clear_error();
+        count = SSL_write(ts->link->ssl, data + done,
+                          (int)(left < RECORD_BYTES ? left : RECORD_BYTES));
+        if (count <= 0)
+            ts->link->broken = true;
+        else
+            done += (size_t)count;
+    }
+    return done;
+}
+
 /* Encrypts what waits: whole records only, or everything. */
 static void flush(struct tls_stream *ts, bool all)
 {
-    size_t least = all ? 1 : RECORD_BYTES;
-
-    while (!ts->link->broken && base_buf_len(&ts->out) >= least &&
-           base_stream_pending(ts->link->inner) < OUT_WINDOW_BYTES) {
-        size_t len = base_buf_len(&ts->out);
-        int count;
-
-        if (len > RECORD_BYTES)
-            len = RECORD_BYTES;
-        ERR_clear_error();
-        count = SSL_write(ts->link->ssl, base_buf_data(&ts->out), (int)len);
-        if (count <= 0) {
-            ts->link->broken = true;
-            break;
-        }
-        base_buf_consume(&ts->out, (size_t)count);
-    }
+    base_buf_consume(&ts->out,
+                     encrypt(ts, base_buf_data(&ts->out),
+                             base_buf_len(&ts->out), all ? 1 : RECORD_BYTES));
 }
 
 /* Our direction's end, once everything before it is encrypted. */
@@ -76,13 +85,16 @@ static void end_output(struct tls_stream *ts)
 static int tls_write(struct base_stream *stream, const void *data, size_t len)
 {
     struct tls_stream *ts = tls_stream_of(stream);
+    size_t done = 0;
 
     if (ts->ending || ts->link->broken)
         return BASE_ECLOSED;
     if (len == 0)
         return 0;
-    base_buf_append(&ts->out, data, len);
     ts->owes_drained = true;
+    if (base_buf_len(&ts->out) == 0)
+        done = encrypt(ts, data, len, RECORD_BYTES);
+    base_buf_append(&ts->out, (const uint8_t *)data + done, len - done);
     flush(ts, false);
     if (!base_timer_is_running(&ts->turn))
         base_timer_start_ns(&ts->turn, 0);
@@ -141,22 +153,30 @@ static enum read_end judge_read(struct tls_stream *ts, int count, int *err)
 /* Decrypts what there is room for. Returns how it ended; *got: any bytes. */
 static enum read_end read_records(struct tls_stream *ts, bool *got, int *err)
 {
-    uint8_t record[RECORD_BYTES];
+    struct base_buf *in = &ts->base.in;
     enum read_end end = READ_STALLED;
 
     *got = false;
-    while (base_stream_len(&ts->base) < ts->base.in_limit_bytes) {
-        size_t room = ts->base.in_limit_bytes - base_stream_len(&ts->base);
+    while (base_buf_len(in) < ts->base.in_limit_bytes) {
+        size_t room = ts->base.in_limit_bytes - base_buf_len(in);
+        uint8_t spare[RECORD_BYTES];
         int count;
 
+        if (room > RECORD_BYTES)
+            room = RECORD_BYTES;
         ERR_clear_error();
-        count = SSL_read(ts->link->ssl, record,
-                         (int)(room < sizeof(record) ? room : sizeof(record)));
+        /* What an idle stream reads first goes by the stack, so that it holds
+         * no more than it got. */
+        count = SSL_read(ts->link->ssl,
+                         *got ? base_buf_reserve(in, room) : spare, (int)room);
         if (count <= 0) {
             end = judge_read(ts, count, err);
             break;
         }
-        base_buf_append(&ts->base.in, record, (size_t)count);
+        if (*got)
+            base_buf_commit(in, (size_t)count);
+        else
+            base_buf_append(in, spare, (size_t)count);
         *got = true;
     }
     tls_link_consume(ts->link);

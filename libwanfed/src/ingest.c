@@ -113,9 +113,10 @@ static bool read_frames(struct wanfed_inlet *inlet, size_t max)
             base_stream_consume(inlet->stream, used);
             return make_room(inlet, frame.bytes);
         }
+        if (done == 0) /* once a turn is enough for a time in seconds */
+            inlet->used_ms = base_env_now_ms(inlet->transport->env);
         deliver(inlet, &frame);
         used += frame.bytes;
-        inlet->used_ms = base_env_now_ms(inlet->transport->env);
         shrink(inlet);
     }
     base_stream_consume(inlet->stream, used);

@@ -18,6 +18,10 @@
 /* With TLS 1.3 the far side may refuse our certificate after our handshake is
  * done, and a gateway may have no way on: an end that soon is a failed dial. */
 #define EARLY_MS 2000u
+/* What fills a TLS record leaves for it at once; what is less waits for more,
+ * until the turn ends. */
+#define RECORD_BYTES 16384u
+#define PENDING_BYTES_MAX (4 * RECORD_BYTES)
 /* All queues together: more waits only if whole datacenters are stuck. */
 #define QUEUED_BYTES_MAX (64u * 1024u * 1024u)
 
@@ -91,7 +95,7 @@ static void go_idle(struct wanfed_peer *peer)
     peer->state = WANFED_PEER_IDLE;
 }
 
-/* All that waits leaves in one write, and nothing while the last one has not
+/* All that waits leaves in one write, and little while the last one has not
  * left: a slow peer's packets wait in its own bounded queue. */
 static void flush(struct wanfed_peer *peer)
 {
@@ -99,7 +103,7 @@ static void flush(struct wanfed_peer *peer)
     int rv;
 
     assert(peer->state == WANFED_PEER_UP);
-    if (count == 0 || base_stream_pending(peer->stream) > 0)
+    if (count == 0 || base_stream_pending(peer->stream) > PENDING_BYTES_MAX)
         return;
     rv = base_stream_write(peer->stream, base_buf_data(&peer->queue.frames),
                            wanfed_queue_bytes(&peer->queue));
@@ -273,9 +277,12 @@ static int enqueue(struct wanfed_peer *peer, const void *data, size_t len)
 
 int wanfed_peer_send(struct wanfed_peer *peer, const void *data, size_t len)
 {
+    bool waits = base_timer_is_running(&peer->timer);
     int rv;
 
-    peer->asked_ms = now_ms(peer);
+    /* Once a turn is enough for a time in seconds. */
+    if (peer->state != WANFED_PEER_UP || !waits)
+        peer->asked_ms = now_ms(peer);
     if (peer->refusing) {
         base_counter_add(peer->transport->counters.refused_down, 1);
         return GOSSIP_EROUTE;
@@ -284,8 +291,11 @@ int wanfed_peer_send(struct wanfed_peer *peer, const void *data, size_t len)
     if (rv < 0)
         return rv;
     /* Not at once: what gossip sends in this turn leaves together. */
-    if (peer->state == WANFED_PEER_UP && !base_timer_is_running(&peer->timer))
+    if (peer->state == WANFED_PEER_UP && !waits)
         base_timer_start_ns(&peer->timer, 0);
+    if (peer->state == WANFED_PEER_UP &&
+        wanfed_queue_bytes(&peer->queue) >= RECORD_BYTES)
+        flush(peer);
     if (peer->state == WANFED_PEER_IDLE && try_dial(peer) < 0)
         return GOSSIP_EROUTE;
     return 0;
