@@ -39,6 +39,7 @@ static void reload_tokens(struct agent *agent)
 
     if (agent->acl)
         acl_become(agent->acl, config_acl(agent->config));
+    cache_renew(agent->cache);
     local_state_set_token(agent->local, agent_own_token(acl));
     if (agent->server)
         server_set_replication_token(agent->server, acl->replication_token);

@@ -308,6 +308,16 @@ struct cache *cache_new(const struct cache_config *config)
     return cache;
 }
 
+void cache_renew(struct cache *cache)
+{
+    struct cache_entry *entry, *next;
+
+    while (!TAILQ_EMPTY(&cache->idle))
+        entry_free(TAILQ_FIRST(&cache->idle));
+    HASH_ITER(hh, cache->entries, entry, next)
+        cache_fetch_renew(entry);
+}
+
 void cache_free(struct cache *cache)
 {
     struct cache_entry *entry, *next;

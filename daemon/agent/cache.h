@@ -39,6 +39,9 @@ struct cache_config {
 struct cache *cache_new(const struct cache_config *config);
 /** Readers that wait hear nothing. */
 void cache_free(struct cache *cache);
+/** Who may read what has changed: every query is asked anew, and whoever is
+ * denied now loses the answer that was there. */
+void cache_renew(struct cache *cache);
 
 /** A read; all borrowed for the call. */
 struct cache_ask {

@@ -32,6 +32,16 @@ static void ask_again(struct cache_entry *entry, uint64_t delay_ms)
     base_timer_start_ms(&entry->fetch.again, delay_ms);
 }
 
+static void drop_reply(struct cache_entry *entry)
+{
+    struct cache_fetch *fetch = &entry->fetch;
+
+    cache_count_bytes(entry->cache, fetch->reply_len, 0);
+    base_pb_free(fetch->reply);
+    fetch->reply = NULL;
+    fetch->reply_len = 0;
+}
+
 static void on_failure(struct cache_entry *entry, int status, const char *text)
 {
     struct base_env *env = entry->cache->config.env;
@@ -46,6 +56,8 @@ static void on_failure(struct cache_entry *entry, int status, const char *text)
     fetch->status = status;
     base_free(fetch->text);
     fetch->text = base_strdup(text ? text : rpc_strerror(status));
+    if (status == RPC_EDENIED)
+        drop_reply(entry); /* it is not theirs any more */
     count(entry, "failed");
     ask_again(entry, delay_ms + base_env_random_below(env, delay_ms / 10 + 1));
     cache_entry_moved(entry);
@@ -59,8 +71,10 @@ static void on_success(struct cache_entry *entry, Server__QueryReply *reply,
     uint64_t took_ms =
         base_env_now_ms(entry->cache->config.env) - fetch->asked_ms;
     bool news = fetch->reply == NULL || reply->index != before;
+    bool waited = !fetch->anew && fetch->failures == 0;
 
     fetch->failures = 0;
+    fetch->anew = false;
     count(entry, "ok");
     cache_count_bytes(entry->cache, fetch->reply_len, len);
     base_pb_free(fetch->reply);
@@ -68,8 +82,9 @@ static void on_success(struct cache_entry *entry, Server__QueryReply *reply,
     fetch->reply_len = len;
     if (reply->index < before)
         fetch->round++; /* those that wait for a higher one wait in vain */
-    ask_again(entry, news ? GAP_MS : took_ms < NO_NEWS_GAP_MS ? NO_NEWS_GAP_MS
-                                                              : 0);
+    ask_again(entry, news || !waited              ? GAP_MS
+                     : took_ms < NO_NEWS_GAP_MS ? NO_NEWS_GAP_MS
+                                                : 0);
     if (news)
         cache_entry_moved(entry);
 }
@@ -104,7 +119,9 @@ static void ask(void *arg)
     /* After a failure the first answer comes at once, and says that all is
      * well again. */
     entry->query->min_index =
-        fetch->reply && fetch->failures == 0 ? fetch->reply->index : 0;
+        fetch->reply && fetch->failures == 0 && !fetch->anew
+            ? fetch->reply->index
+            : 0;
     entry->query->max_wait_ms = WAIT_MS;
     what.timeout_ms = CALL_TIMEOUT_MS +
                       (entry->query->min_index ? WAIT_MS + WAIT_MS / 16 : 0);
@@ -135,9 +152,19 @@ void cache_fetch_stop(struct cache_entry *entry)
     base_timer_stop(&fetch->again);
     if (fetch->pending)
         rpc_pending_cancel(fetch->pending);
-    cache_count_bytes(entry->cache, fetch->reply_len, 0);
-    base_pb_free(fetch->reply);
+    drop_reply(entry);
     base_free(fetch->text);
+}
+
+void cache_fetch_renew(struct cache_entry *entry)
+{
+    struct cache_fetch *fetch = &entry->fetch;
+
+    if (fetch->pending)
+        rpc_pending_cancel(fetch->pending);
+    fetch->pending = NULL;
+    fetch->anew = true;
+    base_timer_start_ns(&fetch->again, 0);
 }
 
 uint64_t cache_fetch_age_ms(const struct cache_entry *entry)

@@ -21,6 +21,7 @@ struct cache_fetch {
     char *text;
     Server__QueryReply *reply; /* NULL before the first */
     size_t reply_len;          /* packed */
+    bool anew;      /* the next one does not wait */
     uint64_t round; /* moves when an index goes backwards */
 };
 
@@ -69,6 +70,8 @@ void cache_count_bytes(struct cache *cache, size_t before, size_t now);
 /* cache_fetch.c */
 void cache_fetch_start(struct cache_entry *entry);
 void cache_fetch_stop(struct cache_entry *entry);
+/** Asks at once, whatever is under way. */
+void cache_fetch_renew(struct cache_entry *entry);
 uint64_t cache_fetch_age_ms(const struct cache_entry *entry);
 
 #endif

@@ -262,6 +262,31 @@ START_TEST(an_answer_stays_through_failures)
 }
 END_TEST
 
+START_TEST(who_is_denied_loses_the_answer)
+{
+    struct reader waits = {0}, next = {0};
+
+    read_once(&waits);
+    ck_assert_int_eq(ask(&waits), 0);
+    read_bed_run_ms(&bed, 100);
+    /* The rules changed, and nothing else: those that may read notice
+     * nothing, */
+    cache_renew(cache);
+    read_bed_run_ms(&bed, 100);
+    ck_assert_uint_eq(waits.told, 1);
+    ck_assert_uint_eq(asked(), 4);
+    /* and those that may not are told. */
+    read_bed_method(&bed, SERVICE)->failing = RPC_EDENIED;
+    cache_renew(cache);
+    read_bed_run_ms(&bed, 100);
+    ck_assert_uint_eq(waits.told, 2);
+    ck_assert_int_eq(waits.status, RPC_EDENIED);
+    read_once(&next);
+    ck_assert(!next.hit);
+    ck_assert_int_eq(next.status, RPC_EDENIED);
+}
+END_TEST
+
 /* ---- bounds --------------------------------------------------------------- */
 
 START_TEST(nobody_reads_nobody_asks)
@@ -354,6 +379,7 @@ Suite *cache_suite(void)
     tcase_add_test(tcase, quick_changes_are_taken_together);
     tcase_add_test(tcase, a_failure_without_an_answer_is_told);
     tcase_add_test(tcase, an_answer_stays_through_failures);
+    tcase_add_test(tcase, who_is_denied_loses_the_answer);
     tcase_add_test(tcase, nobody_reads_nobody_asks);
     tcase_add_test(tcase, the_longest_unread_goes_first);
     tcase_add_test(tcase, large_answers_count);
