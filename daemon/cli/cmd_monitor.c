@@ -43,7 +43,7 @@ int cmd_monitor(int argc, char **argv)
         return cmd_fail("monitor", why);
     path = base_asprintf("/v1/agent/monitor?loglevel=%s%s",
                          base_log_level_name(parsed), json ? "&logjson=1" : "");
-    rv = http_lines(&target, "GET", path, "", 0, on_line, NULL, &why);
+    rv = http_lines(&target, "GET", path, "", 0, 0, on_line, NULL, &why);
     base_free(path);
     http_target_close(&target);
     return rv < 0 ? cmd_fail("monitor", why) : 0;

@@ -1,46 +1,58 @@
 /*
- * One request on one connection by libevent's evhttp, with a loop of its own
- * that ends with the answer.
+ * One request on one connection, and what became of it.
  */
 #include "cli/http_client.h"
 
-#include <event2/buffer.h>
-#include <event2/event.h>
-#include <event2/http.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "cli/http_answer.h"
 
 struct exchange {
-    struct event_base *loop;
     struct http_reply *reply;
-    bool answered;
-    const char *failure;
     const void *body;
     size_t body_len;
     /* NULL: the answer is wanted whole */
     void (*on_line)(void *ctx, const char *line);
     void *ctx;
-    struct base_buf rest; /* of a line, or a complaint */
+    uint32_t limit_ms; /* of a streamed answer; 0: none */
+    bool streams;
+    struct base_buf rest; /* of a line, or the answer */
 };
 
-/* A stream may be silent for as long as it likes. */
-#define STREAM_TIMEOUT_S (10 * 365 * 24 * 3600)
+/* ---- the request ---------------------------------------------------------- */
 
-static void on_error(enum evhttp_request_error error, void *arg)
+static int send_request(struct http_link *link,
+                        const struct http_target *target, const char *method,
+                        const char *path, const struct exchange *exchange)
 {
-    struct exchange *exchange = arg;
+    struct base_buf out = BASE_BUF_INIT;
+    bool v6 = target->host && strchr(target->host, ':') != NULL;
+    int rv;
 
-    exchange->failure = error == EVREQ_HTTP_TIMEOUT ? "timed out"
-                        : error == EVREQ_HTTP_EOF   ? "connection closed"
-                        : error == EVREQ_HTTP_DATA_TOO_LONG
-                            ? "answer is too long"
-                            : "not an HTTP answer";
+    base_buf_printf(&out, "%s %s HTTP/1.1\r\n", method, path);
+    if (target->path)
+        base_buf_printf(&out, "Host: agent\r\n");
+    else
+        base_buf_printf(&out, "Host: %s%s%s:%u\r\n", v6 ? "[" : "",
+                        target->host, v6 ? "]" : "", target->port);
+    base_buf_printf(&out, "Connection: close\r\n"
+                          "User-Agent: isthmus/" ISTHMUS_VERSION "\r\n");
+    if (*target->token != '\0')
+        base_buf_printf(&out, "X-Consul-Token: %s\r\n", target->token);
+    if (exchange->body_len > 0 || strcmp(method, "GET") != 0)
+        base_buf_printf(&out, "Content-Length: %zu\r\n", exchange->body_len);
+    base_buf_printf(&out, "\r\n");
+    base_buf_append(&out, exchange->body, exchange->body_len);
+    rv = http_link_send(link, base_buf_data(&out), base_buf_len(&out));
+    memset(out.bytes, 0, out.cap); /* the token */
+    base_buf_close(&out);
+    return rv;
 }
+
+/* ---- the answer ----------------------------------------------------------- */
 
 static void hand_out_lines(struct exchange *exchange)
 {
@@ -56,145 +68,71 @@ static void hand_out_lines(struct exchange *exchange)
     }
 }
 
-/* Bytes of a streamed answer. */
-static void on_bytes(struct evhttp_request *request, void *arg)
+static int on_bytes(void *ctx, const void *data, size_t len)
 {
-    struct exchange *exchange = arg;
-    struct evbuffer *input = evhttp_request_get_input_buffer(request);
-    size_t len = evbuffer_get_length(input);
+    struct exchange *exchange = ctx;
 
-    evbuffer_remove(input, base_buf_reserve(&exchange->rest, len), len);
-    base_buf_commit(&exchange->rest, len);
-    if (evhttp_request_get_response_code(request) == 200)
+    base_buf_append(&exchange->rest, data, len);
+    if (exchange->streams)
         hand_out_lines(exchange);
-    if (base_buf_len(&exchange->rest) > HTTP_LINE_BYTES_MAX) {
-        exchange->failure = "a line of the answer is too long";
-        event_base_loopbreak(exchange->loop);
+    return base_buf_len(&exchange->rest) >
+                   (exchange->streams ? HTTP_LINE_BYTES_MAX
+                                      : HTTP_BODY_BYTES_MAX)
+               ? BASE_ETOOBIG
+               : 0;
+}
+
+static int read_answer(struct http_link *link, struct exchange *exchange,
+                       const char **why)
+{
+    struct http_answer answer;
+    struct http_reply *reply = exchange->reply;
+    int rv = http_answer_head(&answer, link, why);
+
+    reply->status = answer.status;
+    reply->index = answer.index;
+    if (rv == 0 && exchange->on_line && answer.status == 200) {
+        exchange->streams = true;
+        link->silence_ms = -1;
+        if (exchange->limit_ms > 0)
+            link->deadline_ms = http_link_now_ms() + exchange->limit_ms;
     }
-}
-
-static uint64_t index_of(struct evhttp_request *request)
-{
-    const char *text = evhttp_find_header(
-        evhttp_request_get_input_headers(request), "X-Consul-Index");
-
-    return text ? strtoull(text, NULL, 10) : 0;
-}
-
-static void on_answer(struct evhttp_request *request, void *arg)
-{
-    struct exchange *exchange = arg;
-    struct evbuffer *input;
-
-    event_base_loopexit(exchange->loop, NULL);
-    if (request == NULL || evhttp_request_get_response_code(request) == 0)
-        return; /* no connection, or what on_error() says */
-    input = evhttp_request_get_input_buffer(request);
-    if (exchange->on_line)
-        evbuffer_add(input, base_buf_data(&exchange->rest),
-                     base_buf_len(&exchange->rest));
-    exchange->answered = true;
-    exchange->reply->index = index_of(request);
-    exchange->reply->status = evhttp_request_get_response_code(request);
-    exchange->reply->len = evbuffer_get_length(input);
-    exchange->reply->body = base_alloc(exchange->reply->len + 1);
-    evbuffer_remove(input, exchange->reply->body, exchange->reply->len);
-    exchange->reply->body[exchange->reply->len] = '\0';
-}
-
-static void add_headers(const struct http_target *target,
-                        struct evhttp_request *request)
-{
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    bool v6 = strchr(target->host, ':') != NULL;
-    char *host = base_asprintf("%s%s%s:%u", v6 ? "[" : "", target->host,
-                               v6 ? "]" : "", target->port);
-
-    evhttp_add_header(headers, "Host", host);
-    evhttp_add_header(headers, "Connection", "close");
-    evhttp_add_header(headers, "User-Agent", "isthmus/" ISTHMUS_VERSION);
-    if (*target->token != '\0')
-        evhttp_add_header(headers, "X-Consul-Token", target->token);
-    base_free(host);
-}
-
-/* libevent writes a body with any method, but its length not with DELETE. */
-static void add_body(struct evhttp_request *request,
-                     const struct exchange *exchange)
-{
-    char length[24];
-
-    if (exchange->body_len == 0)
-        return;
-    evbuffer_add(evhttp_request_get_output_buffer(request), exchange->body,
-                 exchange->body_len);
-    snprintf(length, sizeof(length), "%zu", exchange->body_len);
-    evhttp_add_header(evhttp_request_get_output_headers(request),
-                      "Content-Length", length);
-}
-
-static enum evhttp_cmd_type method_of(const char *method)
-{
-    switch (method[0]) {
-    case 'D':
-        return EVHTTP_REQ_DELETE;
-    case 'P':
-        return method[1] == 'O' ? EVHTTP_REQ_POST : EVHTTP_REQ_PUT;
-    default:
-        return EVHTTP_REQ_GET;
+    if (rv == 0)
+        rv = http_answer_body(&answer, on_bytes, exchange, why);
+    if (rv == BASE_ECLOSED && exchange->streams)
+        rv = 0;
+    http_answer_close(&answer);
+    if (rv == 0) {
+        reply->len = base_buf_len(&exchange->rest);
+        reply->body = base_buf_take_string(&exchange->rest);
     }
-}
-
-static void run(const struct http_target *target, const char *method,
-                const char *path, struct exchange *exchange)
-{
-    struct evhttp_connection *connection = https_connection(
-        target->https, exchange->loop, target->host, target->port);
-    struct evhttp_request *request;
-
-    if (connection == NULL) {
-        exchange->failure = "no connection to be had";
-        return;
-    }
-    request = evhttp_request_new(on_answer, exchange);
-    evhttp_connection_set_timeout(connection, exchange->on_line
-                                                  ? STREAM_TIMEOUT_S
-                                                  : HTTP_TIMEOUT_S);
-    evhttp_connection_set_max_body_size(
-        connection, exchange->on_line ? -1 : (ev_ssize_t)HTTP_BODY_BYTES_MAX);
-    if (exchange->on_line)
-        evhttp_request_set_chunked_cb(request, on_bytes);
-    add_body(request, exchange);
-    evhttp_request_set_error_cb(request, on_error);
-    add_headers(target, request);
-    /* On failure libevent has freed the request. */
-    if (evhttp_make_request(connection, request,
-                            method_of(method), path) == 0)
-        event_base_dispatch(exchange->loop);
-    if (!exchange->answered && https_failure(connection))
-        exchange->failure = https_failure(connection);
-    evhttp_connection_free(connection);
+    return rv;
 }
 
 static int exchange_run(struct exchange *exchange,
                         const struct http_target *target, const char *method,
                         const char *path, char **why)
 {
-    exchange->loop = event_base_new();
+    const char *failure = NULL;
+    struct http_link link;
+    int rv;
+
     *exchange->reply = (struct http_reply){0};
-    if (exchange->loop == NULL) {
-        *why = base_strdup("no event loop to be had");
-        return BASE_EIO;
-    }
-    run(target, method, path, exchange);
-    event_base_free(exchange->loop);
+    rv = http_link_open(&link, target, HTTP_TIMEOUT_S, why);
+    if (rv < 0)
+        return rv;
+    /* An agent may refuse a body half-way: its answer tells why. */
+    (void)send_request(&link, target, method, path, exchange);
+    rv = read_answer(&link, exchange, &failure);
+    if (rv < 0 && target->path)
+        *why = base_asprintf("the agent at unix://%s: %s", target->path,
+                             failure);
+    else if (rv < 0)
+        *why = base_asprintf("the agent at %s port %u: %s", target->host,
+                             target->port, failure);
+    http_link_close(&link);
     base_buf_close(&exchange->rest);
-    if (exchange->answered)
-        return 0;
-    *why = base_asprintf(
-        "cannot reach the agent at %s port %u: %s", target->host, target->port,
-        exchange->failure != NULL ? exchange->failure : "connection failed");
-    return BASE_EREFUSED;
+    return rv;
 }
 
 int http_call(const struct http_target *target, const char *method,
@@ -263,6 +201,7 @@ int http_json(const struct http_target *target, const char *method,
 
 int http_lines(const struct http_target *target, const char *method,
                const char *path, const void *body, size_t len,
+               uint32_t limit_ms,
                void (*on_line)(void *ctx, const char *line), void *ctx,
                char **why)
 {
@@ -270,6 +209,7 @@ int http_lines(const struct http_target *target, const char *method,
     struct exchange exchange = {.reply = &reply,
                                 .body = body,
                                 .body_len = len,
+                                .limit_ms = limit_ms,
                                 .on_line = on_line,
                                 .ctx = ctx};
     int rv = exchange_run(&exchange, target, method, path, why);

@@ -5,7 +5,8 @@
  * The agent is -http-addr, else ISTHMUS_HTTP_ADDR, else CONSUL_HTTP_ADDR, else
  * 127.0.0.1:8500; the token -token, else -token-file, else the variables
  * ISTHMUS_HTTP_TOKEN, CONSUL_HTTP_TOKEN, and the same with _FILE. An address
- * that begins with https://, or the variable ..._HTTP_SSL, asks for TLS.
+ * that begins with https://, or the variable ..._HTTP_SSL, asks for TLS; one
+ * that begins with unix:// is the path of a Unix socket.
  * Threads: one at a time per object.
  */
 #ifndef CLI_HTTP_CLIENT_H
@@ -52,8 +53,9 @@ struct http_options {
 
 /** Where to go and as whom. All is owned. */
 struct http_target {
-    char *host;
+    char *host;    /* NULL: a Unix socket at path */
     uint16_t port;
+    char *path;
     char *token; /* "" if none */
     struct https *https; /* NULL: plain */
 };
@@ -65,7 +67,8 @@ struct https_config http_tls_of(const struct http_options *options);
 int http_target_init(struct http_target *target,
                      const struct http_options *options, char **why);
 void http_target_close(struct http_target *target);
-/** The first address of its host. BASE_ENOTFOUND with *why. */
+/** The first address of its host. BASE_ENOTFOUND with *why, BASE_EINVAL for a
+ * Unix socket. */
 int http_target_addr(const struct http_target *target, struct base_addr *out,
                      char **why);
 
@@ -97,11 +100,13 @@ int http_json_body(const struct http_target *target, const char *method,
                    json_t **out, char **why);
 
 #define HTTP_LINE_BYTES_MAX (1u << 20)
-/** Hands out an answer of status 200 line by line, as it comes (no newline, no
- * time limit); a longer line than HTTP_LINE_BYTES_MAX is an error. Other
- * statuses and *why as for http_json(). */
+/** Hands out an answer of status 200 line by line, as it comes (no newline),
+ * until it ends, or for limit_ms (0: no limit); a longer line than
+ * HTTP_LINE_BYTES_MAX is an error. Other statuses and *why as for http_json().
+ */
 int http_lines(const struct http_target *target, const char *method,
                const char *path, const void *body, size_t len,
+               uint32_t limit_ms,
                void (*on_line)(void *ctx, const char *line), void *ctx,
                char **why);
 /** text as one segment of a path or one value of a query; the caller's. */

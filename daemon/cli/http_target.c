@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -15,6 +16,7 @@
 
 #define DEFAULT_ADDR "127.0.0.1:8500"
 #define DEFAULT_PORT 8500
+#define UNIX "unix://"
 
 /* The flag, else the first variable that is set and not empty, else NULL. */
 static const char *pick(const char *flag, const char *ours, const char *theirs)
@@ -113,36 +115,64 @@ static int find_tls(struct http_target *target,
     return https_new(&config, &target->https, why);
 }
 
-int http_target_init(struct http_target *target,
+static int take_path(struct http_target *target, const char *text, char **why)
+{
+    size_t room = sizeof(((struct sockaddr_un *)NULL)->sun_path);
+    size_t len = strlen(text + strlen(UNIX));
+
+    if (len == 0 || len >= room) {
+        *why = base_asprintf("-http-addr: \"%s\" has no path, or one of over "
+                             "%zu bytes",
+                             text, room - 1);
+        return BASE_EINVAL;
+    }
+    target->path = base_strdup(text + strlen(UNIX));
+    return 0;
+}
+
+static int take_host(struct http_target *target, const char *text,
                      const struct http_options *options, char **why)
 {
-    const char *text =
-        pick(options->addr, "ISTHMUS_HTTP_ADDR", "CONSUL_HTTP_ADDR");
-    const char *authority = text == NULL ? DEFAULT_ADDR : text;
+    const char *authority = text;
+    bool is_tls = wants_tls(&authority);
+    char *copy = base_strdup(authority);
     struct base_target parsed;
-    bool is_tls;
-    char *copy;
-    int rv;
+    int rv = 0;
 
-    *target = (struct http_target){0};
-    is_tls = wants_tls(&authority);
-    copy = base_strdup(authority);
     if (*copy != '\0' && copy[strlen(copy) - 1] == '/')
         copy[strlen(copy) - 1] = '\0';
     if (strchr(copy, '/') != NULL ||
         base_target_parse(&parsed, copy, DEFAULT_PORT) < 0) {
         *why = base_asprintf("-http-addr: \"%s\" is not host:port, "
-                             "http://host:port or https://host:port",
+                             "http://host:port, https://host:port or "
+                             "unix:///path",
                              text);
         rv = BASE_EINVAL;
     } else {
         target->host = base_strdup(parsed.host);
         target->port = parsed.port;
-        rv = find_token(target, options, why);
-        if (rv == 0 && is_tls)
+        if (is_tls)
             rv = find_tls(target, options, why);
     }
     base_free(copy);
+    return rv;
+}
+
+int http_target_init(struct http_target *target,
+                     const struct http_options *options, char **why)
+{
+    const char *text =
+        pick(options->addr, "ISTHMUS_HTTP_ADDR", "CONSUL_HTTP_ADDR");
+    int rv;
+
+    *target = (struct http_target){0};
+    if (text == NULL)
+        text = DEFAULT_ADDR;
+    rv = strncmp(text, UNIX, strlen(UNIX)) == 0
+             ? take_path(target, text, why)
+             : take_host(target, text, options, why);
+    if (rv == 0)
+        rv = find_token(target, options, why);
     if (rv < 0)
         http_target_close(target);
     return rv;
@@ -151,6 +181,7 @@ int http_target_init(struct http_target *target,
 void http_target_close(struct http_target *target)
 {
     base_free(target->host);
+    base_free(target->path);
     https_free(target->https);
     if (target->token != NULL)
         base_free_secret(target->token, strlen(target->token));
@@ -162,8 +193,15 @@ int http_target_addr(const struct http_target *target, struct base_addr *out,
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
-    int rv = getaddrinfo(target->host, NULL, &hints, &list);
+    int rv;
 
+    if (target->path) {
+        *why = base_asprintf("-http-addr: wanted host:port here, found "
+                             "\"unix://%s\"",
+                             target->path);
+        return BASE_EINVAL;
+    }
+    rv = getaddrinfo(target->host, NULL, &hints, &list);
     if (rv != 0 || base_addr_from_sockaddr(out, list->ai_addr) < 0) {
         *why = base_asprintf("-http-addr: \"%s\": %s", target->host,
                              rv != 0 ? gai_strerror(rv) : "no IP address");

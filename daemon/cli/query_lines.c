@@ -28,7 +28,7 @@ static void on_line(void *ctx, const char *text)
 int query_lines_run(struct query_lines *lines, const struct http_target *target,
                     const char *path, const char *payload, char **why)
 {
-    int rv = http_lines(target, "PUT", path, payload, strlen(payload), on_line,
+    int rv = http_lines(target, "PUT", path, payload, strlen(payload), 0, on_line,
                         lines, why);
 
     if (rv == 0 && !lines->done) {

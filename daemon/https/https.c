@@ -78,6 +78,15 @@ static void expect(SSL *ssl, const char *name)
     }
 }
 
+SSL *https_session(const struct https *https, const char *host)
+{
+    SSL *ssl = SSL_new(https->tls);
+
+    if (ssl)
+        expect(ssl, https->server_name ? https->server_name : host);
+    return ssl;
+}
+
 struct evhttp_connection *https_connection(const struct https *https,
                                            struct event_base *loop,
                                            const char *host, uint16_t port)
@@ -87,10 +96,9 @@ struct evhttp_connection *https_connection(const struct https *https,
 
     if (https == NULL)
         return evhttp_connection_base_new(loop, NULL, host, port);
-    ssl = SSL_new(https->tls);
+    ssl = https_session(https, host);
     if (ssl == NULL)
         return NULL;
-    expect(ssl, https->server_name ? https->server_name : host);
     bev = bufferevent_openssl_socket_new(
         loop, -1, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
     if (bev == NULL) {
@@ -100,13 +108,4 @@ struct evhttp_connection *https_connection(const struct https *https,
     /* An agent may close without a TLS goodbye; HTTP says how long it is. */
     bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
     return evhttp_connection_base_bufferevent_new(loop, NULL, bev, host, port);
-}
-
-const char *https_failure(struct evhttp_connection *connection)
-{
-    SSL *ssl = bufferevent_openssl_get_ssl(
-        evhttp_connection_get_bufferevent(connection));
-    long result = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
-
-    return result == X509_V_OK ? NULL : X509_verify_cert_error_string(result);
 }

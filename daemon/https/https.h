@@ -1,6 +1,6 @@
 /*
  * The client's side of HTTPS, for whoever asks an agent: which authority is
- * trusted, what is shown, and evhttp connections that do so.
+ * trusted, what is shown, and sessions and evhttp connections that do so.
  * Threads: one at a time per object.
  */
 #ifndef HTTPS_HTTPS_H
@@ -11,6 +11,7 @@
 
 struct event_base;
 struct evhttp_connection;
+struct ssl_st;
 
 /** Strings are borrowed for the call; NULL: none. */
 struct https_config {
@@ -28,13 +29,13 @@ int https_new(const struct https_config *config, struct https **out,
               char **why);
 void https_free(struct https *https);
 
+/** A client's session that asks for that host; SSL_free() it. NULL if there is
+ * no memory for it. */
+struct ssl_st *https_session(const struct https *https, const char *host);
 /** A connection that is made with its first request. https NULL: plain HTTP.
  * NULL if there is no memory for it. */
 struct evhttp_connection *https_connection(const struct https *https,
                                            struct event_base *loop,
                                            const char *host, uint16_t port);
-
-/** What was wrong with the other's certificate, if anything; else NULL. */
-const char *https_failure(struct evhttp_connection *connection);
 
 #endif

@@ -29,6 +29,7 @@ Suite *gateway_render_suite(void);
 Suite *gateway_routes_suite(void);
 Suite *gateway_run_suite(void);
 Suite *http_acl_suite(void);
+Suite *http_answer_suite(void);
 Suite *http_api_suite(void);
 Suite *http_cached_suite(void);
 Suite *http_client_suite(void);
@@ -87,6 +88,7 @@ int main(void)
         gateway_routes_suite,
         gateway_run_suite,
         http_acl_suite,
+        http_answer_suite,
         http_api_suite,
         http_cached_suite,
         http_client_suite,

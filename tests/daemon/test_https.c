@@ -65,7 +65,7 @@ static const struct {
     {CA CERT, 0, "alive"}, /* 127.0.0.1 is in the certificate */
     {CA CERT "-tls-server-name=server.dc2.consul", 1, "mismatch"},
     {CERT NAME, 1, "self-signed certificate"},
-    {CA NAME, 1, "cannot reach the agent"}, /* shows none: verify_incoming */
+    {CA NAME, 1, "certificate required"}, /* shows none: verify_incoming */
     {CA "-client-cert=nowhere.pem " NAME, 1, "nowhere.pem"},
 };
 
@@ -145,6 +145,31 @@ START_TEST(a_unix_socket_serves_those_who_may_open_it)
 }
 END_TEST
 
+static int run(const char *address, const char *command)
+{
+    char *line = base_asprintf("CONSUL_HTTP_ADDR=unix://%s%s %s %s >%s/out 2>&1",
+                               bed.folder, address, ISTHMUS_BIN, command,
+                               bed.folder);
+    int status = system(line);
+
+    base_free(line);
+    return WEXITSTATUS(status);
+}
+
+/* Answers that are whole, that stream, and requests with a body. */
+START_TEST(commands_go_through_it)
+{
+    char *saved = base_asprintf("snapshot save %s/s.snap", bed.folder);
+
+    ck_assert_int_eq(run("/api.sock", "members"), 0);
+    ck_assert_int_eq(run("/api.sock", "query isthmus:version"), 0);
+    ck_assert_int_eq(run("/api.sock", "event -name=e payload"), 0);
+    ck_assert_int_eq(run("/api.sock", saved), 0);
+    ck_assert_int_eq(run("/nowhere.sock", "members"), 1);
+    base_free(saved);
+}
+END_TEST
+
 Suite *https_suite(void)
 {
     Suite *suite = suite_create("https");
@@ -159,6 +184,7 @@ Suite *https_suite(void)
     tcase_add_checked_fixture(path, setup_unix, teardown);
     tcase_set_timeout(path, 60);
     tcase_add_test(path, a_unix_socket_serves_those_who_may_open_it);
+    tcase_add_test(path, commands_go_through_it);
     suite_add_tcase(suite, path);
     return suite;
 }
