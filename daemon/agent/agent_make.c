@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include "agent/agent_private.h"
+#include "agent/node_record.h"
 #include "agent/peers_file.h"
 #include "base/alloc.h"
+#include "base/pb.h"
 #include "raft/storage_sqlite.h"
 
 int agent_fail(char **why, const char *text)
@@ -259,14 +261,12 @@ static int make_local(struct agent *agent, char **why)
 {
     const struct config_acl *acl = &agent->config->acl;
     char *folder = base_asprintf("%s/services", agent->config->data_dir);
+    Fedstate__Node *node = node_record_new(agent->config, agent->node_id);
     struct local_state_config local = {
         .env = base_loop_env(agent->main),
         .rpc = agent->core.rpc,
         .token = agent_own_token(acl),
-        .node = agent->config->node_name,
-        .node_id = agent->node_id,
-        .datacenter = agent->config->datacenter,
-        .address = agent->config->advertise_addr,
+        .node = node,
         .folder = folder,
         .check_update_interval_ms = agent->config->check_update_interval_ms,
         .net = base_loop_net(agent->main),
@@ -278,7 +278,7 @@ static int make_local(struct agent *agent, char **why)
     agent->check_tls = (struct check_tls){.env = base_loop_env(agent->main),
                                           .ca_file = agent->config->ca_file};
     rv = local_state_new(&local, &agent->local, why);
-
+    base_pb_free(node);
     base_free(folder);
     return rv;
 }

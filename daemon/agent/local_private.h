@@ -46,6 +46,9 @@ struct local_sync {
     struct base_timer compare_timer; /* the next full comparison */
     bool compare_due;
     uint32_t failures;
+    bool node_there; /* the catalog has a record of the node, */
+    bool node_known; /* and it is the one that we want */
+    bool told_node;  /* the call under way, or the last, was about it */
     uint64_t told_version; /* of the entry that is being told */
     char *told_id; /* whom the call under way, or the last, was about */
     bool told_service;
@@ -69,8 +72,7 @@ struct local_state {
     struct base_log log;
     struct rpc_server *rpc;
     const char *token;
-    char *node, *node_id, *datacenter;
-    struct base_addr address;
+    Fedstate__Node *node;
     uint32_t check_update_interval_ms;
     struct base_net *net;
     const struct rpc_secure *(*tls)(void *ctx, bool verify);

@@ -202,7 +202,7 @@ static Fedstate__Check *own_check(const struct local_state *local,
 {
     Fedstate__Check own = *check;
 
-    own.node = local->node;
+    own.node = local->node->node;
     own.service_id = service->id;
     own.service_name = service->service;
     own.create_index = own.modify_index = 0;
@@ -457,7 +457,8 @@ bool local_state_in_sync(const struct local_state *local)
     for (i = 0; i < local->count; i++)
         if (local->entries[i]->dirty)
             return false;
-    return local->gone_count == 0 && !local->sync.compare_due;
+    return local->sync.node_known && local->gone_count == 0 &&
+           !local->sync.compare_due;
 }
 
 /* ---- life ----------------------------------------------------------------- */
@@ -474,10 +475,7 @@ int local_state_new(const struct local_state_config *config,
     local->log = base_log_named(&config->env->log, "agent.local");
     local->rpc = config->rpc;
     local->token = config->token;
-    local->node = base_strdup(config->node);
-    local->node_id = base_strdup(config->node_id);
-    local->datacenter = base_strdup(config->datacenter);
-    local->address = config->address;
+    local->node = base_pb_dup(config->node);
     local->check_update_interval_ms = config->check_update_interval_ms;
     local->net = config->net;
     local->tls = config->tls;
@@ -509,8 +507,6 @@ void local_state_free(struct local_state *local)
         local_forget_gone(local, local->gone_count - 1);
     base_free(local->entries);
     base_free(local->gone);
-    base_free(local->node);
-    base_free(local->node_id);
-    base_free(local->datacenter);
+    base_pb_free(local->node);
     base_free(local);
 }

@@ -1,6 +1,6 @@
 /*
- * The services that were registered with this agent, their checks, and those of
- * the node itself: kept in the data folder, and kept true in the catalog by
+ * The node itself, the services that were registered with this agent, and their
+ * checks and the node's: kept in the data folder, and kept true in the catalog by
  * anti-entropy (a sync soon after each change, one a minute besides, sooner
  * after a failure). A check with a TTL turns critical unless somebody speaks
  * for it in time; TCP and HTTP checks are run here (agent/check_run.h).
@@ -27,11 +27,9 @@ struct local_state_config {
     struct base_env *env;
     struct rpc_server *rpc;  /* Catalog.Register and Deregister go there, */
     const char *token;       /* with that; NULL: none. Borrowed */
-    const char *node;        /* strings are copied */
-    const char *node_id;
-    const char *datacenter;
-    struct base_addr address;
-    const char *folder;      /* data_dir/services; NULL: nothing is kept */
+    /** What the catalog is to say of this node; copied. */
+    const Fedstate__Node *node;
+    const char *folder;      /* data_dir/services; NULL: nothing is kept; copied */
     uint32_t check_update_interval_ms;
     struct base_net *net;    /* of TCP and HTTP checks; NULL: none may be */
     /** What makes https checks secret; NULL: they fail. May be NULL. */

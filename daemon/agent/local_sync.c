@@ -1,6 +1,6 @@
 /*
  * Anti-entropy with the catalog: one RPC at a time. First what must leave, then
- * each entry that the catalog does not know as it is; a full comparison at the
+ * the node and each entry that the catalog does not know as it is; a full comparison at the
  * start, each minute, and whenever one failed. A failure waits 1 s, doubling to
  * 30 s. The catalog writes only what differs, so saying something twice is
  * harmless.
@@ -118,7 +118,7 @@ static void tell_gone(struct local_state *local)
     Server__Deregister change = SERVER__DEREGISTER__INIT;
     Server__Write write = SERVER__WRITE__INIT;
 
-    change.node = local->node;
+    change.node = local->node->node;
     if (gone->service_id)
         change.service_id = gone->service_id;
     else
@@ -132,6 +132,33 @@ static void tell_gone(struct local_state *local)
 }
 
 /* ---- what is there -------------------------------------------------------- */
+
+static void on_node_registered(void *arg, int status, const char *text,
+                               const void *body, size_t len)
+{
+    struct local_state *local = arg;
+
+    (void)body;
+    (void)len;
+    local->sync.pending = NULL;
+    if (status != 0) {
+        failed(local, status, text);
+        return;
+    }
+    local->sync.node_there = local->sync.node_known = true;
+    succeeded(local);
+}
+
+static void tell_node(struct local_state *local)
+{
+    Server__Register change = SERVER__REGISTER__INIT;
+    Server__Write write = SERVER__WRITE__INIT;
+
+    change.node = local->node;
+    write.register_ = &change;
+    local->sync.told_node = true;
+    call(local, "Catalog.Register", &write, on_node_registered);
+}
 
 static void on_registered(void *arg, int status, const char *text,
                           const void *body, size_t len)
@@ -156,23 +183,13 @@ static void on_registered(void *arg, int status, const char *text,
 
 static void tell_entry(struct local_state *local, struct local_entry *entry)
 {
-    Fedstate__Pair lan = FEDSTATE__PAIR__INIT;
-    Fedstate__Pair *tagged[] = {&lan};
-    Fedstate__Node node = FEDSTATE__NODE__INIT;
+    Fedstate__Node named = FEDSTATE__NODE__INIT;
     Server__Register change = SERVER__REGISTER__INIT;
     Server__Write write = SERVER__WRITE__INIT;
-    char ip[BASE_ADDR_TEXT_MAX];
 
-    /* The leader's own record of a member has these fields, no others. */
-    node.id = local->node_id;
-    node.node = local->node;
-    node.datacenter = local->datacenter;
-    node.address = (char *)(uintptr_t)base_addr_format_ip(&local->address, ip);
-    lan.key = (char *)(uintptr_t)"lan";
-    lan.value = node.address;
-    node.tagged_addresses = tagged;
-    node.n_tagged_addresses = 1;
-    change.node = &node;
+    /* A token that may write services need not be one that may write nodes. */
+    named.node = local->node->node;
+    change.node = local->sync.node_there ? &named : local->node;
     change.services = &entry->service;
     change.n_services = *entry->service->id != '\0'; /* else the node's */
     change.checks = entry->checks;
@@ -181,6 +198,7 @@ static void tell_entry(struct local_state *local, struct local_entry *entry)
     base_free(local->sync.told_id);
     local->sync.told_id = base_strdup(entry->service->id);
     local->sync.told_version = entry->version;
+    local->sync.told_node = false;
     call(local, "Catalog.Register", &write, on_registered);
 }
 
@@ -267,6 +285,18 @@ static bool is_known(const Server__QueryReply *reply,
     return true;
 }
 
+static bool is_known_node(const Server__QueryReply *reply,
+                          const Fedstate__Node *node)
+{
+    Fedstate__Node theirs;
+
+    if (reply->n_nodes != 1)
+        return false;
+    theirs = *reply->nodes[0];
+    theirs.create_index = theirs.modify_index = 0;
+    return packs_equal(&theirs, node);
+}
+
 /* Services on our node that we do not have; the servers' own is not ours. */
 static void find_strangers(struct local_state *local,
                            const Server__QueryReply *reply)
@@ -310,6 +340,8 @@ static void on_compared(void *arg, int status, const char *text,
         failed(local, RPC_EREMOTE, "malformed answer");
         return;
     }
+    local->sync.node_there = reply->n_nodes == 1;
+    local->sync.node_known = is_known_node(reply, local->node);
     for (i = 0; i < local->count; i++) {
         struct local_entry *entry = local->entries[i];
 
@@ -327,7 +359,7 @@ static void compare(struct local_state *local)
 {
     Server__Query query = SERVER__QUERY__INIT;
 
-    query.node = local->node;
+    query.node = local->node->node;
     call(local, "Catalog.Node", &query, on_compared);
 }
 
@@ -377,7 +409,9 @@ static void step(void *arg)
         return;
     }
     entry = next_dirty(local);
-    if (entry)
+    if (!local->sync.node_known && (entry == NULL || !local->sync.told_node))
+        tell_node(local);
+    else if (entry)
         tell_entry(local, entry);
 }
 

@@ -386,8 +386,9 @@ static bool answers(void *arg)
     close(fd);
     if (bed->expect > 1)
         return true;
-    answer = api_call(bed, "GET", "/v1/catalog/services?stale", NULL);
-    ready = answer.status == 200 && strstr(answer.body, "consul") != NULL;
+    answer = api_call(bed, "GET", "/v1/agent/self", NULL);
+    ready = answer.status == 200 &&
+            strstr(answer.body, "\"in_sync\":\"true\"") != NULL;
     api_answer_close(&answer);
     return ready;
 }

@@ -27,7 +27,8 @@ struct api_bed {
     const char *token; /* that api_call() shows; NULL: none */
 };
 
-/** Starts it and waits until it has a leader (with expect 1). */
+/** Starts it and waits until it has a leader, and the catalog its node (with
+ * expect 1). */
 void api_bed_start(struct api_bed *bed);
 /** SIGTERM; it must end well. The folder stays. */
 void api_bed_stop(struct api_bed *bed);

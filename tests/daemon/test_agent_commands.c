@@ -17,6 +17,7 @@ static char *output; /* of the last run, both streams */
 static void setup(void)
 {
     memset(&bed, 0, sizeof(bed));
+    bed.keys = "\"node_meta\":{\"rack\":\"r1\"},";
     api_bed_start(&bed);
     output = NULL;
 }
@@ -85,8 +86,8 @@ START_TEST(test_catalog_lists)
     expect("catalog datacenters", 0, "dc1\n");
     expect("catalog datacenters -format=json", 0, "[\n");
     expect("catalog nodes", 0, "Node  ID");
-    expect("catalog nodes -detailed", 0, "lan=127.0.0.1");
-    expect("catalog nodes -service=web", 0, "s1");
+    expect("catalog nodes -detailed", 0, "rack=r1");
+    expect("catalog nodes -service=web -detailed", 0, "rack=r1");
     expect("catalog nodes -node-meta=rack:r2", 0, "Node  ID  Address  DC\n");
     expect("catalog services", 0, "consul\nweb\n");
     expect("catalog services -tags", 0, "web      v2,x\n");

@@ -28,6 +28,7 @@ struct world {
     struct catalog catalog;
     uint64_t index;
     unsigned registers, deregisters, reads;
+    bool refuse_nodes;
     bool failing;
     const char *refuse_id; /* a service that the catalog does not take */
     char folder[64];       /* "": nothing is kept */
@@ -66,8 +67,12 @@ static void on_register(void *arg, struct rpc_call *call)
         return;
     write = unpack_write(call);
     if (world.refuse_id &&
+        write->register_->n_services > 0 &&
         strcmp(write->register_->services[0]->id, world.refuse_id) == 0) {
         rpc_call_fail(call, RPC_ETOOBIG, "too big");
+    } else if (world.refuse_nodes &&
+               catalog_changes_node(&world.catalog, write->register_->node)) {
+        rpc_call_fail(call, RPC_EDENIED, "needs node:write");
     } else {
         ck_assert_int_eq(catalog_register(&world.catalog, ++world.index,
                                           write->register_),
@@ -128,20 +133,36 @@ static void on_node(void *arg, struct rpc_call *call)
 
 /* ---- the world ------------------------------------------------------------ */
 
+static Fedstate__Node own_node(void)
+{
+    static Fedstate__Pair rack = {.base = PROTOBUF_C_MESSAGE_INIT(
+                                      &fedstate__pair__descriptor),
+                                  .key = (char *)"rack",
+                                  .value = (char *)"r1"};
+    static Fedstate__Pair *meta[] = {&rack};
+    Fedstate__Node node = FEDSTATE__NODE__INIT;
+
+    node.id = (char *)"id-1";
+    node.node = (char *)NODE;
+    node.datacenter = (char *)"dc1";
+    node.address = (char *)"10.0.0.1";
+    node.meta = meta;
+    node.n_meta = 1;
+    return node;
+}
+
 static void start_local(void)
 {
+    Fedstate__Node node = own_node();
     struct local_state_config config = {
         .env = world.env,
         .rpc = world.rpc,
-        .node = NODE,
-        .node_id = "id-1",
-        .datacenter = "dc1",
+        .node = &node,
         .folder = world.folder[0] ? world.folder : NULL,
         .check_update_interval_ms = UPDATE_INTERVAL_MS,
         .net = world.net,
     };
 
-    ck_assert_int_eq(base_addr_parse_ip(&config.address, "10.0.0.1"), 0);
     ck_assert_int_eq(local_state_new(&config, &world.local, &world.why), 0);
 }
 
@@ -267,10 +288,10 @@ START_TEST(the_catalog_learns_soon)
     ck_assert_str_eq(known_check("c1")->service_name, "web");
     ck_assert_str_eq(known_check("c1")->node, NODE);
     ck_assert_str_eq(catalog_find(&world.catalog, NODE)->node->id, "id-1");
-    ck_assert_uint_eq(world.registers, 1);
+    ck_assert_uint_eq(world.registers, 2); /* the node; its service */
     /* And nothing more, while nothing changes. */
     run_ms(50000);
-    ck_assert_uint_eq(world.registers, 1);
+    ck_assert_uint_eq(world.registers, 2);
     ck_assert_int_eq(local_state_deregister(world.local, "web-1"), 0);
     ck_assert_int_eq(local_state_deregister(world.local, "web-1"),
                      BASE_ENOTFOUND);
@@ -440,6 +461,52 @@ START_TEST(a_ttl_runs_out_unless_spoken_for)
     ck_assert_str_eq(known_check("c1")->output, "back");
     run_ms(5000);
     ck_assert_str_eq(known_check("c1")->status, "critical");
+}
+END_TEST
+
+static const Fedstate__Node *known_node(void)
+{
+    return catalog_find(&world.catalog, NODE)->node;
+}
+
+/* Gossip's word on a node has neither metadata nor all addresses. */
+static void register_bare_node(void)
+{
+    Fedstate__Node bare = FEDSTATE__NODE__INIT;
+    Server__Register change = SERVER__REGISTER__INIT;
+
+    bare.id = (char *)"id-1";
+    bare.node = (char *)NODE;
+    bare.address = (char *)"10.0.0.1";
+    change.node = &bare;
+    catalog_register(&world.catalog, ++world.index, &change);
+}
+
+START_TEST(the_node_is_put_right)
+{
+    start_local();
+    sync_up();
+    ck_assert_str_eq(known_node()->meta[0]->value, "r1");
+    register_bare_node();
+    ck_assert_uint_eq(known_node()->n_meta, 0);
+    run_ms(70000); /* the next comparison */
+    ck_assert_str_eq(known_node()->meta[0]->value, "r1");
+}
+END_TEST
+
+/* A token that may write services, on a node that is not as we say. */
+START_TEST(a_refused_node_holds_up_no_service)
+{
+    world.refuse_nodes = true;
+    register_bare_node();
+    start_local();
+    put("web-1", "c1", 0);
+    run_ms(5000);
+    ck_assert_str_eq(known("web-1")->service, "web");
+    ck_assert(!local_state_in_sync(world.local));
+    world.refuse_nodes = false;
+    run_ms(40000);
+    ck_assert(local_state_in_sync(world.local));
 }
 END_TEST
 
@@ -657,11 +724,10 @@ END_TEST
 
 START_TEST(a_folder_that_cannot_be_is_an_error)
 {
+    Fedstate__Node node = own_node();
     struct local_state_config config = {.env = world.env,
                                         .rpc = world.rpc,
-                                        .node = NODE,
-                                        .node_id = "id",
-                                        .datacenter = "dc1",
+                                        .node = &node,
                                         .folder = "/dev/null/services"};
     struct local_state *local;
     char *why = NULL;
@@ -836,6 +902,8 @@ Suite *local_state_suite(void)
     tcase_add_test(tcase, each_minute_both_are_compared);
     tcase_add_test(tcase, a_check_that_is_not_there_any_more_leaves);
     tcase_add_test(tcase, a_ttl_runs_out_unless_spoken_for);
+    tcase_add_test(tcase, the_node_is_put_right);
+    tcase_add_test(tcase, a_refused_node_holds_up_no_service);
     tcase_add_test(tcase, outputs_alone_wait);
     tcase_add_test(tcase, outputs_are_bounded);
     tcase_add_test(tcase, what_is_refused);

@@ -135,6 +135,62 @@ START_TEST(an_apply_outlives_the_leader)
 }
 END_TEST
 
+struct known_node {
+    struct sim_server *at;
+    char name[64];
+};
+
+static const struct catalog_node *find_node(const struct known_node *node)
+{
+    return catalog_find(&sim_server_server(node->at)->fsm.catalog, node->name);
+}
+
+static bool is_critical(void *arg)
+{
+    const Fedstate__Check *health = catalog_check(find_node(arg), "serfHealth");
+
+    return health && strcmp(health->status, "critical") == 0;
+}
+
+/* The leader writes of a member what gossip knows, and nothing away. */
+START_TEST(a_death_leaves_what_a_node_said_of_itself)
+{
+    struct federation *f = whole(4, 3, 0);
+    struct sim_server *dead = follower(f);
+    struct known_node known = {federation_leader(f, "dc1"), ""};
+    Fedstate__Pair rack = FEDSTATE__PAIR__INIT, wan = FEDSTATE__PAIR__INIT;
+    Fedstate__Pair *meta[] = {&rack}, *tagged[] = {&wan};
+    Server__Register change = SERVER__REGISTER__INIT;
+    Server__Write write = SERVER__WRITE__INIT;
+    Fedstate__Node node;
+    struct asked asked;
+
+    strcpy(known.name, sim_server_server(dead)->config.node);
+    node = *find_node(&known)->node;
+    rack.key = (char *)"rack";
+    rack.value = (char *)"r1";
+    wan.key = (char *)"wan";
+    wan.value = (char *)"203.0.113.7";
+    node.meta = meta;
+    node.tagged_addresses = tagged;
+    node.n_meta = node.n_tagged_addresses = 1;
+    change.node = &node;
+    write.register_ = &change;
+    ask_at(f, server_rpc(sim_server_server(known.at)), "Catalog.Register",
+           &write, false, &asked);
+    ck_assert(ask_wait(&asked, 1000));
+    ck_assert_int_eq(asked.status, 0);
+    sim_server_crash(dead);
+    ck_assert(federation_until(f, is_critical, &known, 60000));
+    node = *find_node(&known)->node;
+    ck_assert_uint_eq(node.n_meta, 1);
+    ck_assert_str_eq(node.meta[0]->value, "r1");
+    ck_assert_str_eq(node.tagged_addresses[0]->value, "203.0.113.7");
+    ask_clear(&asked);
+    federation_free(f);
+}
+END_TEST
+
 START_TEST(reads_in_three_modes)
 {
     struct federation *f = whole(3, 3, 0);
@@ -328,6 +384,7 @@ Suite *server_sim_suite(void)
     tcase_add_test(tcase, a_waiting_read_wakes_across_datacenters);
     tcase_add_test(tcase, a_waiting_read_ends_with_its_time);
     tcase_add_test(tcase, an_apply_outlives_the_leader);
+    tcase_add_test(tcase, a_death_leaves_what_a_node_said_of_itself);
     tcase_add_test(tcase, reads_in_three_modes);
     tcase_add_test(tcase, a_write_without_a_leader_says_so);
     tcase_add_test(tcase, an_unknown_datacenter_has_no_path);
