@@ -179,6 +179,13 @@ static const char *reason_of(int status)
     }
 }
 
+/* Gone without an alert: a health check that has seen our certificate, say. */
+static void leave(struct opening *opening)
+{
+    rpc_refusal_count(opening->listener->env, "left");
+    opening_free(opening);
+}
+
 static void on_secure(void *arg, int status, const char *why,
                       struct base_stream *stream, const struct rpc_peer *peer)
 {
@@ -186,6 +193,10 @@ static void on_secure(void *arg, int status, const char *why,
 
     opening->handshake = NULL;
     opening->listener->handshake_count--;
+    if (status == BASE_ECLOSED) {
+        leave(opening);
+        return;
+    }
     if (status != 0) {
         refuse(opening, reason_of(status), why);
         return;

@@ -286,7 +286,7 @@ static void on_closed(void *arg, int err)
 {
     struct sim_handshake *hs = arg;
 
-    end(hs, err != 0 ? err : RPC_ETLS,
+    end(hs, err != 0 ? err : BASE_ECLOSED,
         base_strdup("peer closed the connection during the TLS handshake"));
 }
 

@@ -94,7 +94,8 @@ static void step(struct tls_handshake *hs)
             return;
         link->broken = true;
         tls_handshake_end(
-            hs, hs->inner->close_err != 0 ? hs->inner->close_err : RPC_ETLS,
+            hs,
+            hs->inner->close_err != 0 ? hs->inner->close_err : BASE_ECLOSED,
             base_strdup("peer closed the connection during the TLS "
                         "handshake"));
         return;

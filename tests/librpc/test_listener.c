@@ -610,6 +610,21 @@ START_TEST(rubbish_after_the_tls_byte_is_refused)
 }
 END_TEST
 
+START_TEST(who_leaves_in_the_handshake_is_no_attack)
+{
+    struct world *world = world_new(_i);
+    struct port *port = mtls_port(world);
+    struct raw *raw = raw_dial(world, &port->addr);
+
+    raw_write(raw, "\x16\x03\x01\x01", 4);
+    world_settle(world);
+    raw_free(raw);
+    world_await_refused(world, "left", 1);
+    port_free(port);
+    world_free(world);
+}
+END_TEST
+
 START_TEST(a_handshake_that_stops_is_closed_in_time)
 {
     struct world *world = world_new(_i);
@@ -875,6 +890,7 @@ Suite *listener_suite(void)
     add_both(tls, a_client_without_a_good_certificate_is_refused,
              2 * BASE_COUNT_OF(bad_clients));
     add_both(tls, rubbish_after_the_tls_byte_is_refused, 3);
+    add_both(tls, who_leaves_in_the_handshake_is_no_attack, 1);
     add_both(tls, a_handshake_that_stops_is_closed_in_time, 1);
     add_both(tls, optional_tls_takes_clients_without_a_certificate, 1);
     suite_add_tcase(suite, tls);

@@ -45,6 +45,8 @@ struct rpc_listener_config {
  *   handshake, handshake-timeout, alpn
  *                              the TLS handshake failed: by certificate or
  *                              cipher; by its time; by the protocol asked for
+ *   left                       the client went in the middle of the handshake
+ *                              without a word: counted, but not logged
  *   server-name                native TLS asked for a server that our
  *                              certificate does not name
  *   certificate-name           the certificate may not speak the protocol
