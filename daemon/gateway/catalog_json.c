@@ -6,6 +6,7 @@
 #include "gateway/catalog_json.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "fedstate/model.h"
@@ -211,4 +212,25 @@ void catalog_json_sites_free(struct routes_site *sites, size_t count)
     for (i = 0; i < count; i++)
         base_free((struct base_addr *)(uintptr_t)sites[i].gateways);
     base_free(sites);
+}
+
+bool catalog_json_exposes(const json_t *body, const char *node, const char *id,
+                          bool *exposes)
+{
+    size_t i;
+
+    for (i = 0; i < json_array_size(body); i++) {
+        const json_t *entry = json_array_get(body, i);
+        const json_t *service = json_object_get(entry, "Service");
+
+        if (strcasecmp(text_of(json_object_get(entry, "Node"), "Node"), node) !=
+                0 ||
+            strcmp(text_of(service, "ID"), id) != 0)
+            continue;
+        *exposes = strcmp(text_of(json_object_get(service, "Meta"),
+                                  FEDSTATE_META_FEDERATION),
+                          "1") == 0;
+        return true;
+    }
+    return false;
 }

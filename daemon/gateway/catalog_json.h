@@ -19,5 +19,10 @@ struct routes_server *catalog_json_servers(const json_t *body, size_t *count);
  * addresses. Free with catalog_json_sites_free(); names are borrowed. */
 struct routes_site *catalog_json_sites(const json_t *body, size_t *count);
 void catalog_json_sites_free(struct routes_site *sites, size_t count);
+/** Whether the service of that id on that node, out of /v1/health/service/NAME,
+ * says in its meta that it carries the traffic of servers. False, and *exposes
+ * stays, if there is no such service. */
+bool catalog_json_exposes(const json_t *body, const char *node, const char *id,
+                          bool *exposes);
 
 #endif

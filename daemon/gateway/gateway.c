@@ -1,11 +1,13 @@
 /*
  * A gateway as a process: one loop, and on it the proxy (or the feeder of
- * another), the source of its routes, its registration and its window, wired
- * here.
+ * another), the source of its routes, its registration with the probe that
+ * feeds its check, and its window, wired here.
  *
  *   source       -> on_routes -> proxy, feeder  (a new table)
- *   feeder       -> on_placed -> registration   (not before the proxy is fed)
- *   source       -> on_recovered -> registration (the agent is back: known?)
+ *   feeder       -> on_placed -> probe          (not before the proxy is fed)
+ *   probe        -> on_probed -> registration   (does the proxy work?)
+ *   source       -> on_exposes, on_doubt -> registration
+ *                                (the meta changed; is it still known?)
  *   SIGTERM      -> registration -> stop        (goodbye)
  */
 #include "gateway/gateway.h"
@@ -22,6 +24,7 @@
 #include "gateway/api.h"
 #include "gateway/descriptors.h"
 #include "gateway/feeder.h"
+#include "gateway/probe.h"
 #include "gateway/proxy.h"
 #include "gateway/register.h"
 #include "gateway/source_http.h"
@@ -47,6 +50,7 @@ struct gateway {
     struct api *api;
     struct source *source;
     struct registration *registration;
+    struct probe *probe; /* of what is registered, once it can work */
     struct admin *admin;
     int code; /* the process's */
 };
@@ -102,6 +106,47 @@ static const struct routes *routes_now(void *ctx)
                                    : proxy_routes(gateway->proxy);
 }
 
+static const char *probed_name(void *ctx)
+{
+    const struct gateway *gateway = ctx;
+
+    return source_server_name(gateway->source);
+}
+
+static void on_probed(void *ctx, bool passing, const char *words)
+{
+    struct gateway *gateway = ctx;
+
+    if (gateway->registration != NULL)
+        registration_set_health(gateway->registration, passing, words);
+    else if (!gateway->leaving)
+        gateway->registration = registration_new(
+            gateway->api, gateway->options, passing, words);
+}
+
+/* The first result brings the registration. Before there are routes, or a proxy
+ * that has them, there is nothing to ask for. */
+static void start_probe(struct gateway *gateway)
+{
+    const struct gateway_options *options = gateway->options;
+    struct probe_config config = {
+        .env = base_loop_env(gateway->loop),
+        .net = base_loop_net(gateway->loop),
+        .through = {options->address, gateway_has_wan_bind(options)
+                                          ? options->wan_bind
+                                          : (struct base_addr){0}},
+        .from = options->address,
+        .name = probed_name,
+        .routes = routes_now,
+        .on_result = on_probed,
+        .ctx = gateway};
+
+    if (gateway->probe != NULL)
+        probe_refresh(gateway->probe);
+    else if (options->do_register && source_is_ready(gateway->source))
+        gateway->probe = probe_new(&config);
+}
+
 static void on_routes(void *arg, struct routes *routes)
 {
     struct gateway *gateway = arg;
@@ -112,20 +157,17 @@ static void on_routes(void *arg, struct routes *routes)
         return;
     }
     routes_log_changes(routes_now(gateway), routes, &gateway->log);
-    if (gateway->feeder != NULL)
+    if (gateway->feeder != NULL) {
         feeder_set_routes(gateway->feeder, routes);
-    else
+    } else {
         proxy_set_routes(gateway->proxy, routes);
+        start_probe(gateway);
+    }
 }
 
-static void start_registration(void *arg)
+static void on_placed(void *arg)
 {
-    struct gateway *gateway = arg;
-
-    if (gateway->options->do_register && gateway->registration == NULL &&
-        !gateway->leaving)
-        gateway->registration =
-            registration_new(gateway->api, gateway->options);
+    start_probe(arg);
 }
 
 static void on_too_late(void *arg)
@@ -137,7 +179,15 @@ static void on_too_late(void *arg)
     stop(gateway);
 }
 
-static void on_recovered(void *arg)
+static void on_exposes(void *arg, bool exposes)
+{
+    struct gateway *gateway = arg;
+
+    if (gateway->registration != NULL)
+        registration_set_exposes(gateway->registration, exposes);
+}
+
+static void on_doubt(void *arg)
 {
     struct gateway *gateway = arg;
 
@@ -152,7 +202,7 @@ static bool is_ready(void *ctx)
     return source_is_ready(gateway->source) &&
            (!gateway->options->do_register ||
             (gateway->registration != NULL &&
-             registration_is_made(gateway->registration)));
+             registration_is_passing(gateway->registration)));
 }
 
 /* ---- the beginning --------------------------------------------------------
@@ -193,7 +243,7 @@ static void make_feeder(struct gateway *gateway)
 {
     struct feeder_config config = {.loop = gateway->loop,
                                    .options = gateway->options,
-                                   .on_placed = start_registration,
+                                   .on_placed = on_placed,
                                    .on_over = stop,
                                    .arg = gateway};
 
@@ -224,9 +274,12 @@ static void make_source(struct gateway *gateway)
     const struct gateway_options *options = gateway->options;
     struct source_config config = {
         .expose_servers = options->expose_servers,
+        .service = options->service,
+        .registers = options->do_register,
         .self = {options->address, options->wan_address},
         .on_routes = on_routes,
-        .on_recovered = on_recovered,
+        .on_exposes = on_exposes,
+        .on_doubt = on_doubt,
         .arg = gateway,
     };
     struct base_addr from = options->address;
@@ -238,12 +291,9 @@ static void make_source(struct gateway *gateway)
     gateway->api = api_new(gateway->loop, &options->http_addr, &from,
                            options->token, options->https);
     config.api = gateway->api;
+    if (gateway->feeder == NULL || options->watch)
+        config.service_id = options->service_id;
     gateway->source = source_new(&config);
-    if (gateway->feeder == NULL)
-        start_registration(gateway);
-    else if (!options->expose_servers)
-        feeder_set_routes(gateway->feeder,
-                          routes_new(&(struct routes_input){0}));
 }
 
 static int open_all(struct gateway *gateway)
@@ -280,6 +330,7 @@ static void close_all(struct gateway *gateway)
 {
     size_t i;
 
+    probe_free(gateway->probe);
     registration_free(gateway->registration);
     source_free(gateway->source);
     api_free(gateway->api);

@@ -22,6 +22,7 @@
 
 struct watch {
     struct watch_config config;
+    char *path;
     struct base_env *env;
     struct base_log log;
     struct api_call *call;
@@ -38,7 +39,7 @@ static void on_failure(struct watch *watch, const struct api_reply *reply)
     watch->failures++;
     if (backoff_is_worth_a_line(watch->failures))
         base_log(&watch->log, BASE_LOG_WARN, "cannot follow the agent",
-                 kv_str("path", watch->config.path),
+                 kv_str("path", watch->path),
                  kv_int("status", reply->status), kv_str("error", reply->why));
     base_timer_start_ms(&watch->again, backoff_ms(watch->env, watch->failures));
 }
@@ -66,7 +67,7 @@ static void on_reply(void *arg, const struct api_reply *reply)
     if (!recovered)
         return;
     base_log(&watch->log, BASE_LOG_INFO, "following the agent again",
-             kv_str("path", watch->config.path));
+             kv_str("path", watch->path));
     if (watch->config.on_recovered)
         watch->config.on_recovered(watch->config.arg);
 }
@@ -75,7 +76,7 @@ static void ask(void *arg)
 {
     struct watch *watch = arg;
     char *path = base_asprintf("%s?cached&index=%" PRIu64 "&wait=%ds",
-                               watch->config.path, watch->index, WAIT_S);
+                               watch->path, watch->index, WAIT_S);
 
     watch->asked_ms = base_env_now_ms(watch->env);
     watch->call = api_get(watch->config.api, path, TIMEOUT_S, on_reply, watch);
@@ -88,6 +89,7 @@ struct watch *watch_new(const struct watch_config *config)
 
     BASE_NEW(watch);
     watch->config = *config;
+    watch->path = base_strdup(config->path);
     watch->env = api_env(config->api);
     watch->log = base_log_named(&watch->env->log, "gateway");
     base_timer_init(&watch->again, watch->env, "watch", ask, watch);
@@ -101,5 +103,6 @@ void watch_free(struct watch *watch)
         return;
     base_timer_stop(&watch->again);
     api_cancel(watch->call);
+    base_free(watch->path);
     base_free(watch);
 }

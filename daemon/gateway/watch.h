@@ -12,7 +12,7 @@ struct watch;
 
 struct watch_config {
     struct api *api;  /* borrowed */
-    const char *path; /* without a query; a constant */
+    const char *path; /* without a query; copied */
     /** A new answer; borrowed for the call. */
     void (*on_answer)(void *arg, const json_t *body);
     /** An answer came after at least one failure; NULL: nobody cares. */

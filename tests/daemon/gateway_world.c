@@ -168,7 +168,7 @@ static void open_gateway(struct gw_world *world, struct proxy_config config)
     world->env = base_sim_host_env(host, "main");
     world->env->metrics = world->metrics;
     config.env = world->env;
-    config.net = base_sim_host_net(host, world->env);
+    config.net = world->net = base_sim_host_net(host, world->env);
     config.listen[0] = gw_addr("10.0.0.9:8443");
     config.listen[1] = gw_addr("192.0.2.9:8443");
     config.from_lan = own[0];

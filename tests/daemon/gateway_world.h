@@ -40,6 +40,7 @@ struct gw_world {
     struct base_sim *sim;
     struct base_metrics *metrics;
     struct base_env *env; /* the gateway's */
+    struct base_net *net;
     struct base_env *client_env;
     struct base_net *client_net;
     struct gw_target targets[GW_TARGETS];

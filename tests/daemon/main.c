@@ -23,6 +23,7 @@ Suite *federation_sim_suite(void);
 Suite *fsm_suite(void);
 Suite *gateway_catalog_suite(void);
 Suite *gateway_parts_suite(void);
+Suite *gateway_probe_suite(void);
 Suite *gateway_proxy_suite(void);
 Suite *gateway_refused_suite(void);
 Suite *gateway_render_suite(void);
@@ -82,6 +83,7 @@ int main(void)
         fsm_suite,
         gateway_catalog_suite,
         gateway_parts_suite,
+        gateway_probe_suite,
         gateway_proxy_suite,
         gateway_refused_suite,
         gateway_render_suite,

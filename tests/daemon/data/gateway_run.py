@@ -31,7 +31,9 @@ class Agent:
         self.cond = threading.Condition()
         self.index = 100
         self.servers, self.sites, self.services = [], {}, {}
+        self.health = {}    # by check id: what the gateway said last
         self.asked = collections.Counter()
+        self.told = {}      # by path: the index of the last answer
         self.broken = False
         agent = self
 
@@ -55,16 +57,22 @@ class Agent:
                 with agent.cond:
                     agent.cond.wait_for(
                         lambda: agent.broken or agent.index != index, 60)
+                agent.told[url.path] = agent.index
                 if agent.broken:
                     self.answer(500)
                 elif url.path == "/v1/agent/self":
                     self.answer(200, {"Config": {"Datacenter": "dc1",
+                                                 "NodeName": "node1",
                                                  "Domain": "Example.Org"}})
                 elif url.path == "/v1/health/service/consul":
                     self.answer(200, agent.servers)
                 elif url.path == \
                         "/v1/internal/federation-states/mesh-gateways":
                     self.answer(200, agent.sites)
+                elif url.path == "/v1/health/service/mesh-gateway":
+                    self.answer(200, [{"Node": {"Node": "node1"},
+                                       "Service": service, "Checks": []}
+                                      for service in agent.services.values()])
                 else:
                     self.answer(404)
 
@@ -78,21 +86,36 @@ class Agent:
                     self.answer(500)
                 elif self.path == "/v1/agent/service/register":
                     service = json.loads(body)
-                    agent.services[service["ID"]] = service
+                    agent.health.pop(service["Check"]["CheckID"], None)
+                    agent.change(services={**agent.services,
+                                           service["ID"]: service})
                     self.answer(200)
                 elif self.path.startswith("/v1/agent/service/deregister/"):
                     agent.services.pop(last)
                     self.answer(200)
-                elif self.path.startswith("/v1/agent/check/pass/"):
-                    known = [s["Check"]["CheckID"].replace(":", "%3A")
-                             for s in agent.services.values()]
-                    self.answer(200 if last in known else 404)
+                elif self.path.startswith("/v1/agent/check/update/"):
+                    check = urllib.parse.unquote(last)
+                    known = check in [s["Check"]["CheckID"]
+                                      for s in agent.services.values()]
+                    if known:
+                        agent.health[check] = json.loads(body)
+                    self.answer(200 if known else 404)
                 else:
                     self.answer(404)
 
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", port),
                                                     Handler)
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def status(self):
+        """Of the gateway, by its check."""
+        check = self.services.get("mesh-gateway", {}).get("Check", {})
+        return self.health.get("service:mesh-gateway", check).get("Status")
+
+    def set_meta(self, meta):
+        """An operator registers the gateway anew."""
+        service = {**self.services["mesh-gateway"], "Meta": meta}
+        self.change(services={"mesh-gateway": service})
 
     def change(self, **fields):
         with self.cond:
@@ -127,7 +150,8 @@ class Echo:
             subprocess.run(
                 ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                  "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key,
-                 "-out", cert, "-subj", "/CN=test", "-days", "2"],
+                 "-out", cert, "-subj", "/CN=test", "-days", "2", "-addext",
+                 "subjectAltName=DNS:server.dc1.example.org"],
                 check=True, stderr=subprocess.DEVNULL)
         self.name, self.sources = name, set()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -211,6 +235,10 @@ def check(binary, folder):
 agents = {}
 
 
+def federation_watches(agent):
+    return agent.asked["/v1/internal/federation-states/mesh-gateways"]
+
+
 def follow(ports, folder, process):
     one, two, far = (Echo(n, folder) for n in (b"one", b"two", b"far"))
     gw, admin = ports["gateway"], ports["admin"]
@@ -229,7 +257,8 @@ def follow(ports, folder, process):
     assert service["TaggedAddresses"]["wan"] == {"Address": "127.0.0.9",
                                                  "Port": gw}
     assert service["Meta"] == {"consul-wan-federation": "1"}
-    assert service["Check"]["Status"] == "passing"
+    # It registers when a server has answered through it, not before.
+    assert service["Check"]["Status"] == "passing", service
 
     # By exact name and by "any", in both versions of TLS, name in any case.
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
@@ -240,6 +269,7 @@ def follow(ports, folder, process):
         assert who(gw, name) is None, name
     assert counter(admin, "isthmus.gateway.connections",
                    "one.server.dc1.example.org") == 2
+    assert counter(admin, "isthmus.gateway.probe", "passed") == 1
     assert counter(admin, "isthmus.gateway.refused", "no_sni") == 1
     assert counter(admin, "isthmus.gateway.refused", "no_route") >= 3
 
@@ -255,6 +285,27 @@ def follow(ports, folder, process):
     assert who(gw, "one.server.dc1.example.org") is None
     # It dials from the address that it listens on.
     assert far.sources == {"127.0.0.1"}
+
+    # The meta decides, as it runs: without it no route, and no watch.
+    agent.set_meta({"mine": "1"})
+    until("no routes", lambda: get(admin, "/routes")[1] == [])
+    assert who(gw, "x.server.dc2.example.org") is None
+    assert get(admin, "/ready")[0] == 200
+    watched = federation_watches(agent)
+    agent.change(sites={"dc2": []})
+    agent.change(sites={"dc2": [gateway(far.port)], "dc1": [gateway(1)]})
+    until("its own meta followed", lambda: agent.index ==
+          agent.told["/v1/health/service/mesh-gateway"])
+    assert federation_watches(agent) == watched
+    # It is kept when the agent forgets: the last meta, not the first.
+    agent.change(services={})
+    until("registered again", lambda: "mesh-gateway" in agent.services)
+    assert agent.services["mesh-gateway"]["Meta"] == {}
+    assert get(admin, "/routes")[1] == []
+    agent.set_meta({"consul-wan-federation": "1"})
+    until("routes again", lambda: who(gw, "x.server.dc2.example.org") == b"far")
+    assert who(gw, "server.dc1.example.org") == b"two"
+    assert federation_watches(agent) > watched
 
     # While the agent fails the routes stay, and it is not asked in a hot loop.
     before = sum(agent.asked.values())
