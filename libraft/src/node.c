@@ -114,11 +114,9 @@ static bool tell_fatal(struct raft_node *node)
     node->bootstrap.finished = node->bootstrap.active;
     node->change.finished = node->change.active;
     node->transfer.finished = node->transfer.active;
-    node->restored.finished = node->restored.active;
     node->bootstrap.status = RAFT_ESTOPPED;
     node->change.status = RAFT_ESTOPPED;
     node->transfer.status = RAFT_ESTOPPED;
-    node->restored.status = RAFT_ESTOPPED;
     node->tell_state = true;
     if (node->config.on_fatal != NULL)
         node->config.on_fatal(node->config.ctx, node->fatal_err,
@@ -169,8 +167,7 @@ static void turn(void *arg)
         tell_configuration(node) && tell_state(node) &&
         followers_tell(node) && tell_waiter(node, &node->bootstrap) &&
         tell_waiter(node, &node->change) &&
-        tell_waiter(node, &node->transfer) &&
-        tell_waiter(node, &node->restored))
+        tell_waiter(node, &node->transfer))
         update_gauges(node);
     node->in_turn = false;
     if (node->freed)
@@ -398,7 +395,6 @@ void raft_node_free(struct raft_node *node)
     apply_fail_all(node, RAFT_ESTOPPED);
     base_timer_stop(&node->turn);
     taking_free(node);
-    restore_free(node);
     /* First the storage: it borrows from the writes. */
     node->config.storage->ops->close(node->config.storage);
     snapshot_free(node);

@@ -109,6 +109,16 @@ struct node_restoring {
     uint64_t offset;
 };
 
+/* A restore that our user gives us. */
+struct node_restore {
+    uint64_t id;
+    raft_term term;
+    uint64_t offset;
+    uint32_t checksum;
+    unsigned waiting; /* pieces and end, not answered */
+    bool ended;
+};
+
 /* A restored state that goes from the log into the state machine. */
 struct node_replacing {
     bool active;           /* nothing is applied meanwhile */
@@ -176,7 +186,7 @@ struct raft_node {
     uint64_t followers_due_ms;
 
     bool tell_state, tell_configuration, lost_leadership;
-    struct waiter bootstrap, change, transfer, restored;
+    struct waiter bootstrap, change, transfer;
     uint64_t bootstrap_write;
 
     /* node_apply.c */
@@ -201,7 +211,7 @@ struct raft_node {
     bool snapshot_wanted; /* before it is due */
 
     /* node_restore.c, node_replace.c */
-    struct node_restore *restore; /* ours, as leader */
+    struct node_restore restore; /* ours, as leader; id 0: none */
     bool giving_up;
     struct restore_track track; /* as of applied */
     struct node_replacing replacing;
@@ -265,7 +275,6 @@ void taking_free(struct raft_node *node);
 
 /* ---- node_restore.c ---- */
 void restore_tidy(struct raft_node *node);
-void restore_free(struct raft_node *node);
 
 /* ---- node_replace.c ---- */
 /** The next entry, a part of a restore: applied moves past it, or the state is

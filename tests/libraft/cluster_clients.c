@@ -20,9 +20,21 @@ struct cluster_client {
 struct cluster_restorer {
     LIST_ENTRY(cluster_restorer) link;
     struct cluster *cluster;
+    unsigned server;
+    uint64_t id;
+    struct base_buf image; /* what is left of it */
+    unsigned waiting;
+    bool ended;
     size_t ops[CLUSTER_KEYS];
     int *status;
 };
+
+static void restorer_free(struct cluster_restorer *restorer)
+{
+    LIST_REMOVE(restorer, link);
+    base_buf_close(&restorer->image);
+    base_free(restorer);
+}
 
 static void client_free(struct cluster_client *client)
 {
@@ -34,12 +46,8 @@ void cluster_clients_close(struct cluster *cluster)
 {
     while (!LIST_EMPTY(&cluster->clients))
         client_free(LIST_FIRST(&cluster->clients));
-    while (!LIST_EMPTY(&cluster->restorers)) {
-        struct cluster_restorer *restorer = LIST_FIRST(&cluster->restorers);
-
-        LIST_REMOVE(restorer, link);
-        base_free(restorer);
-    }
+    while (!LIST_EMPTY(&cluster->restorers))
+        restorer_free(LIST_FIRST(&cluster->restorers));
     history_close(&cluster->history);
 }
 
@@ -126,9 +134,8 @@ void cluster_client(struct cluster *cluster, unsigned server,
     }
 }
 
-static void on_restored(void *arg, int status)
+static void restore_over(struct cluster_restorer *restorer, int status)
 {
-    struct cluster_restorer *restorer = arg;
     struct cluster *cluster = restorer->cluster;
     unsigned key;
 
@@ -142,38 +149,91 @@ static void on_restored(void *arg, int status)
         cluster->counts.restores++;
     if (restorer->status != NULL)
         *restorer->status = status;
-    LIST_REMOVE(restorer, link);
-    base_free(restorer);
+    restorer_free(restorer);
+}
+
+static void on_ended(void *arg, int status)
+{
+    restore_over(arg, status);
+}
+
+static void push(struct cluster_restorer *restorer);
+
+static void on_piece(void *arg, int status)
+{
+    struct cluster_restorer *restorer = arg;
+
+    restorer->waiting--;
+    if (status == 0)
+        push(restorer);
+    else if (!restorer->ended) {
+        base_buf_reset(&restorer->image);
+        restorer->ended = true;
+    }
+    if (status != 0 && restorer->waiting == 0)
+        restore_over(restorer, RAFT_ENOTLEADER); /* no end was written */
+}
+
+/* Two pieces on their way, and no end before they are there: then whatever
+ * happens to a piece, there is none. */
+static void push(struct cluster_restorer *restorer)
+{
+    struct raft_node *node =
+        restorer->cluster->servers[restorer->server].node;
+    size_t left;
+    int rv = 0;
+
+    while ((left = base_buf_len(&restorer->image)) > 0 &&
+           restorer->waiting < 2) {
+        size_t len = left < (256u << 10) ? left : 256u << 10;
+
+        rv = raft_node_restore_piece(node, restorer->id,
+                                     base_buf_data(&restorer->image), len,
+                                     on_piece, restorer);
+        if (rv < 0)
+            break;
+        base_buf_consume(&restorer->image, len);
+        restorer->waiting++;
+    }
+    if (left == 0 && restorer->waiting == 0 && !restorer->ended) {
+        restorer->ended = true;
+        rv = raft_node_restore_end(node, restorer->id, on_ended, restorer);
+    }
+    if (rv < 0 && restorer->waiting == 0)
+        restore_over(restorer, RAFT_ENOTLEADER);
+    else if (rv < 0) {
+        base_buf_reset(&restorer->image);
+        restorer->ended = true;
+    }
 }
 
 int cluster_restore(struct cluster *cluster, unsigned server, int *status)
 {
     struct raft_node *node = cluster->servers[server].node;
     struct cluster_state state = {.applied = 1};
-    struct raft_restore_source source;
     struct cluster_restorer *restorer;
-    int rv;
+    uint64_t id;
+    unsigned key;
+    int rv = node == NULL ? RAFT_ESTOPPED : raft_node_restore_begin(node, &id);
 
-    if (node == NULL)
-        return RAFT_ESTOPPED;
+    if (rv < 0)
+        return rv;
     BASE_NEW(restorer);
     LIST_INSERT_HEAD(&cluster->restorers, restorer, link);
     restorer->cluster = cluster;
+    restorer->server = server;
+    restorer->id = id;
     restorer->status = status;
-    for (unsigned key = 0; key < CLUSTER_KEYS; key++) {
+    for (key = 0; key < CLUSTER_KEYS; key++) {
         size_t op = history_begin(&cluster->history, HISTORY_WRITE, key, 0);
 
         restorer->ops[key] = op;
         state.registers[key] = cluster->history.ops[op].value;
     }
     state.sum = state.registers[0];
-    source = cluster_fsm_source(cluster, &state);
-    rv = raft_node_restore(node, &source, on_restored, restorer);
-    if (rv < 0) {
-        source.close(source.ctx);
-        on_restored(restorer, rv == RAFT_ESTOPPED ? RAFT_ENOTLEADER : rv);
-    }
-    return rv;
+    cluster_fsm_image(cluster, &state, &restorer->image);
+    push(restorer);
+    return 0;
 }
 
 void cluster_check_history(struct cluster *cluster)

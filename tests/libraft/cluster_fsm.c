@@ -134,22 +134,12 @@ static void fsm_snapshot_free(void *ctx, void *image)
     base_free(image);
 }
 
-/* Of no server: what a user saved. */
-static int source_read(void *ctx, size_t limit, struct base_buf *out)
+void cluster_fsm_image(struct cluster *cluster,
+                       const struct cluster_state *state, struct base_buf *out)
 {
-    return fsm_snapshot_read(NULL, ctx, limit, out);
-}
+    struct image image = {.state = *state, .ballast = ballast_of(cluster)};
 
-struct raft_restore_source
-cluster_fsm_source(struct cluster *cluster, const struct cluster_state *state)
-{
-    struct image *image;
-
-    BASE_NEW(image);
-    image->state = *state;
-    image->ballast = ballast_of(cluster);
-    return (struct raft_restore_source){
-        .read = source_read, .close = base_free, .ctx = image};
+    fsm_snapshot_read(NULL, &image, SIZE_MAX, out);
 }
 
 struct restoring {

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "cluster.h"
 
 #define CLUSTER_PORT 8300
@@ -42,9 +43,9 @@ void cluster_wire_reset(struct cluster_server *server);
 void cluster_fsm_reset(struct cluster_server *server);
 /** Disks that went off by themselves take their server with them. */
 void cluster_crash_cut_off(struct cluster *cluster);
-/** An image of that state, for raft_node_restore(). */
-struct raft_restore_source
-cluster_fsm_source(struct cluster *cluster, const struct cluster_state *state);
+/** Appends an image of that state. */
+void cluster_fsm_image(struct cluster *cluster,
+                       const struct cluster_state *state, struct base_buf *out);
 /** Clients whose answer can no longer come. */
 void cluster_clients_close(struct cluster *cluster);
 

@@ -185,56 +185,41 @@ START_TEST(one_at_a_time_and_only_at_the_leader)
 }
 END_TEST
 
-/* ---- a source that fails half way ---- */
-
-struct source {
-    unsigned reads, closed;
-    int status;
-};
-
-static int read_source(void *ctx, size_t limit, struct base_buf *out)
+static void on_answer(void *arg, int status)
 {
-    struct source *source = ctx;
-
-    memset(base_buf_reserve(out, limit), 0, limit);
-    base_buf_commit(out, limit);
-    return ++source->reads < 4 ? 0 : RAFT_ECORRUPT;
+    *(int *)arg = status;
 }
 
-static void close_source(void *ctx)
+static int push(struct raft_node *node, uint64_t id, int *status)
 {
-    ((struct source *)ctx)->closed++;
+    static const char piece[1000];
+
+    *status = PENDING;
+    return raft_node_restore_piece(node, id, piece, sizeof(piece), on_answer,
+                                   status);
 }
 
-static void on_restored(void *arg, int status)
-{
-    ((struct source *)arg)->status = status;
-}
-
-static bool source_is_known(void *arg)
-{
-    return ((struct source *)arg)->status != PENDING;
-}
-
-START_TEST(a_source_that_fails_leaves_the_old_state)
+START_TEST(one_that_is_aborted_leaves_the_old_state)
 {
     struct cluster *cluster = make(70 + (uint64_t)_i, 30, 1000);
     unsigned leader = (unsigned)cluster_leader(cluster);
-    struct source source = {.status = PENDING};
-    struct raft_restore_source how = {read_source, close_source, &source};
+    struct raft_node *node = cluster->servers[leader].node;
     raft_term term = raft_current_term(cluster_core(cluster, leader));
-    uint64_t snapshots = cluster->counts.snapshots;
+    uint64_t snapshots = cluster->counts.snapshots, id;
+    int status;
 
-    ck_assert_int_eq(raft_node_restore(cluster->servers[leader].node, &how,
-                                       on_restored, &source),
-                     0);
-    ck_assert(cluster_run_until(cluster, source_is_known, &source, 20000));
-    ck_assert_int_eq(source.status, RAFT_ECORRUPT);
-    ck_assert_uint_eq(source.closed, 1);
+    ck_assert_int_eq(raft_node_restore_begin(node, &id), 0);
+    ck_assert_int_eq(push(node, id, &status), 0);
+    ck_assert(cluster_run_until(cluster, is_known, &status, 20000));
+    ck_assert_int_eq(status, 0);
+    raft_node_restore_abort(node, id);
+    ck_assert_int_eq(push(node, id, &status), RAFT_EINVAL);
+    ck_assert_int_eq(raft_node_restore_end(node, id, on_answer, &status),
+                     RAFT_EINVAL);
     ck_assert(cluster_commit(cluster, 60, 20000));
     cluster_run_ms(cluster, 2000);
     ck_assert_uint_eq(cluster->servers[leader].state.count, 80);
-    /* The open restore was given up: snapshots go on in the same term. */
+    /* It was given up in the log: snapshots go on in the same term. */
     ck_assert_uint_gt(cluster->counts.snapshots, snapshots + 1);
     ck_assert_uint_eq(raft_current_term(cluster_core(cluster, leader)), term);
     restore_at_leader(cluster);
@@ -242,21 +227,28 @@ START_TEST(a_source_that_fails_leaves_the_old_state)
 }
 END_TEST
 
-/* The server goes while the worker reads. */
-START_TEST(a_source_is_closed_once)
+START_TEST(pieces_on_their_way_are_bounded)
 {
     struct cluster *cluster = make(80, 0, 1000);
-    unsigned leader = (unsigned)cluster_leader(cluster);
-    struct source source = {.status = PENDING};
-    struct raft_restore_source how = {read_source, close_source, &source};
+    struct raft_node *node =
+        cluster->servers[cluster_leader(cluster)].node;
+    static const char large[RAFT_RESTORE_PIECE_BYTES_MAX + 1];
+    int status[RAFT_RESTORE_PIECES_MAX + 1];
+    uint64_t id;
+    unsigned i;
 
-    ck_assert_int_eq(raft_node_restore(cluster->servers[leader].node, &how,
-                                       on_restored, &source),
-                     0);
-    cluster_kill(cluster, leader);
-    cluster_run_ms(cluster, 100);
-    ck_assert_uint_eq(source.closed, 1);
-    ck_assert_int_eq(source.status, PENDING);
+    ck_assert_int_eq(raft_node_restore_begin(node, &id), 0);
+    ck_assert_int_eq(raft_node_restore_end(node, id, on_answer, status),
+                     RAFT_EINVAL); /* of nothing */
+    ck_assert_int_eq(raft_node_restore_piece(node, id, large, sizeof(large),
+                                             on_answer, status),
+                     RAFT_ETOOBIG);
+    for (i = 0; i < RAFT_RESTORE_PIECES_MAX; i++)
+        ck_assert_int_eq(push(node, id, &status[i]), 0);
+    ck_assert_int_eq(push(node, id, &status[i]), RAFT_EBUSY);
+    ck_assert(cluster_run_until(cluster, is_known, &status[i - 1], 20000));
+    ck_assert_int_eq(status[i - 1], 0);
+    ck_assert_int_eq(push(node, id, &status[i]), 0);
     cluster_free(cluster);
 }
 END_TEST
@@ -277,8 +269,8 @@ Suite *restore_suite(void)
     tcase_add_loop_test(tcase, a_follower_that_dies_on_the_way_has_it_all, 0,
                         4);
     tcase_add_test(tcase, one_at_a_time_and_only_at_the_leader);
-    tcase_add_loop_test(tcase, a_source_that_fails_leaves_the_old_state, 0, 2);
-    tcase_add_test(tcase, a_source_is_closed_once);
+    tcase_add_loop_test(tcase, one_that_is_aborted_leaves_the_old_state, 0, 2);
+    tcase_add_test(tcase, pieces_on_their_way_are_bounded);
     suite_add_tcase(suite, tcase);
     return suite;
 }

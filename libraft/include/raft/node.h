@@ -114,25 +114,32 @@ int raft_node_add_server(struct raft_node *node,
                          raft_storage_done_fn done, void *arg);
 int raft_node_remove_server(struct raft_node *node, const char *id,
                             raft_storage_done_fn done, void *arg);
-/** Where a state comes from that a user restores. */
-struct raft_restore_source {
-    /** Appends up to limit bytes; 1 when all has been given, 0 if there is
-     * more, a negative error. On the bulk worker. */
-    int (*read)(void *ctx, size_t limit, struct base_buf *out);
-    /** Once, on the loop, if raft_node_restore() returned 0. May be NULL. */
-    void (*close)(void *ctx);
-    void *ctx;
-};
-/** Replaces the state, on every server at the same place of the log, by an
- * image as snapshot_read gives it, of any length: docs/raft.md, "Restoring".
- * What is proposed meanwhile commits as ever, and counts if it comes after.
- * RAFT_ENOTLEADER, RAFT_ERESTORE (one at a time), RAFT_EINVAL (the state
- * machine has no restore_begin) at once; then done(0) when this server has the
- * new state. The source's error, RAFT_ENOTLEADER, RAFT_EREFUSED: the old state
- * stays. RAFT_ELOST: it may still happen. */
-int raft_node_restore(struct raft_node *node,
-                      const struct raft_restore_source *source,
-                      raft_storage_done_fn done, void *arg);
+#define RAFT_RESTORE_PIECE_BYTES_MAX (512u << 10)
+#define RAFT_RESTORE_PIECES_MAX 8u /* on their way */
+
+/**
+ * Replaces the state, on every server at the same place of the log, by an image
+ * as snapshot_read gives it, of any length: begin, pieces in order, end.
+ * docs/raft.md, "Restoring". What is proposed meanwhile commits as ever, and
+ * counts if it comes after the end.
+ *
+ * begin: RAFT_ENOTLEADER, RAFT_ERESTORE (one at a time), RAFT_EINVAL (the state
+ * machine has no restore_begin). End or abort it soon: while it is open no
+ * snapshot is taken.
+ * piece: data is copied; done(0) when it is in the log for good. RAFT_EBUSY at
+ * once: too many are on their way. Any other error ends the restore, as if
+ * aborted.
+ * end: done(0) when this server has the new state. RAFT_ENOTLEADER,
+ * RAFT_EREFUSED: it never happens. RAFT_ELOST: it may still.
+ */
+int raft_node_restore_begin(struct raft_node *node, uint64_t *id);
+int raft_node_restore_piece(struct raft_node *node, uint64_t id,
+                            const void *data, size_t len,
+                            raft_storage_done_fn done, void *arg);
+int raft_node_restore_end(struct raft_node *node, uint64_t id,
+                          raft_storage_done_fn done, void *arg);
+/** Nothing happens if its end is on its way, or if it is over. */
+void raft_node_restore_abort(struct raft_node *node, uint64_t id);
 /** Hands leadership to a voter; "" picks the most caught up. */
 int raft_node_transfer(struct raft_node *node, const char *id,
                        raft_storage_done_fn done, void *arg);
