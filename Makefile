@@ -179,6 +179,7 @@ check: deps ## unit and integration tests: T=libgossip for one folder, SAN=1
 check-all: $(if $(T),,all) $(patsubst %,$(B)/tests/%,$(if $(T),$(T),$(CHECKS)))
 	@B=$(B) sh tests/run.sh $(if $(T),$(T),$(CHECKS))
 	$(if $(T),,@B=$(B) CC='$(CC)' SANFLAGS='$(SANFLAGS)' sh tests/install.sh)
+	$(if $(T)$(SAN),,@B=$(B) sh tests/deb.sh)
 
 # ---- simulations: SEED=n replays one seed ----------------------------------
 SIMS := $(patsubst tests/sim/%.c,$(B)/sim/%,$(wildcard tests/sim/*_sim.c))
@@ -254,7 +255,7 @@ fuzz: ## fuzz every decoder, TIME_S=60 seconds each: T=packet for one
 # ---- the rest -------------------------------------------------------------
 DEPS := gcc make pkg-config libc6-dev libevent-dev libssl-dev libprotobuf-c-dev \
         protobuf-c-compiler libsqlite3-dev libmsgpack-dev libjansson-dev uthash-dev \
-        zlib1g-dev check python3 openssl
+        zlib1g-dev check python3 openssl dpkg-dev
 INTEROP_DEPS := serf haproxy nginx libnginx-mod-stream python3-consul prometheus curl iproute2
 
 help: ## list these targets
@@ -317,12 +318,15 @@ install: all ## to PREFIX=/usr/local, below DESTDIR: binary, libraries, man page
 	@B=$(B) PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' VERSION='$(VERSION)' \
 		sh packaging/install.sh$(foreach l,$(LIBS), '$(l)|$(ABOUT_$(l))|$(PKGS_$(l))$(patsubst %, isthmus-%,$(filter-out $(l),$(LINK_$(l))))')
 
+deb: all ## Debian packages isthmus and libisthmus-dev, in build/deb
+	@B=$(B) VERSION='$(VERSION)' sh packaging/deb.sh
+
 compdb: ## compile_commands.json for editors
 	@sh tests/compdb.sh '$(MAKE)' > compile_commands.json
 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all check check-all help deps compdb clean install demo bench bench-raft-peers sim interop netns fuzz mutants torture
+.PHONY: all check check-all help deps compdb clean install deb demo bench bench-raft-peers sim interop netns fuzz mutants torture
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -35,6 +35,8 @@ fill "" "" "" <"$here/isthmus.8" |
     sed -e "/@COMMANDS@/{r $to/share/man/man8/commands" -e "d;}" \
         >"$to/share/man/man8/isthmus.8"
 rm "$to/share/man/man8/commands"
-fill "" "" "" <"$here/isthmus.service" >"$to/lib/systemd/system/isthmus.service"
+for unit in isthmus isthmus-gateway; do
+    fill "" "" "" <"$here/$unit.service" >"$to/lib/systemd/system/$unit.service"
+done
 install -m 644 "$here/isthmus.bash" \
     "$to/share/bash-completion/completions/isthmus"
