@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"catalog nodes", cmd_catalog_nodes, "list the nodes of a datacenter"},
     {"catalog services", cmd_catalog_services,
      "list the services of a datacenter"},
+    {"debug", cmd_debug, "gather what a helper wants to see, without secrets"},
     {"event", cmd_event, "fire a user event in the pool, or list the last ones"},
     {"federation check", cmd_federation_check,
      "walk the way to a datacenter, and name the first step that fails"},

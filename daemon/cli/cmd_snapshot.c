@@ -3,17 +3,15 @@
  * touched: after it came, before it is sent, and when it is shown.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pb.h"
 #include "cli/commands.h"
+#include "cli/files.h"
 #include "cli/http_client.h"
 #include "daemon/server.pb-c.h"
 #include "snapshot/archive.h"
@@ -66,23 +64,6 @@ static int read_file(const char *name, struct base_buf *out, char **why)
     return 0;
 }
 
-/* Whole and synced under its name, or not at all. */
-static int write_file(const char *name, const void *data, size_t len,
-                      char **why)
-{
-    char *part = base_asprintf("%s.unverified", name);
-    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write(fd, data, len) == (ssize_t)len &&
-              fsync(fd) == 0 && rename(part, name) == 0;
-
-    if (!ok)
-        *why = base_asprintf("%s: %s", name, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    base_free(part);
-    return ok ? 0 : BASE_EIO;
-}
-
 /* ---- save ----------------------------------------------------------------- */
 
 static int save(const struct request *request, const char *name,
@@ -107,7 +88,7 @@ static int save(const struct request *request, const char *name,
     if (rv == 0)
         rv = verify(reply.body, reply.len, "the answer", &archive, why);
     if (rv == 0)
-        rv = write_file(name, reply.body, reply.len, why);
+        rv = file_write(name, reply.body, reply.len, why);
     *index = archive.index;
     archive_close(&archive);
     http_reply_close(&reply);

@@ -10,6 +10,7 @@ int cmd_agent(int argc, char **argv);
 int cmd_catalog_datacenters(int argc, char **argv);
 int cmd_catalog_nodes(int argc, char **argv);
 int cmd_catalog_services(int argc, char **argv);
+int cmd_debug(int argc, char **argv);
 int cmd_event(int argc, char **argv);
 int cmd_federation_check(int argc, char **argv);
 int cmd_federation_delete(int argc, char **argv);

@@ -15,8 +15,8 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "snapshot/tar.h"
 
-#define BLOCK 512u
 #define SUM_TEXT 65u /* SHA-256 in hexadecimal */
 
 void archive_close(struct archive *archive)
@@ -38,32 +38,6 @@ static void sum_of(const void *data, size_t len, char out[SUM_TEXT])
 
 /* ---- writing -------------------------------------------------------------- */
 
-static void add_file(struct base_buf *tar, const char *name, const void *data,
-                     size_t len)
-{
-    static const char zeros[BLOCK];
-    char header[BLOCK] = {0};
-    unsigned sum = 0;
-    size_t i;
-
-    snprintf(header, 100, "%s", name);
-    memcpy(header + 100, "0000600", 8);
-    memcpy(header + 108, "0000000", 8);
-    memcpy(header + 116, "0000000", 8);
-    snprintf(header + 124, 12, "%011zo", len);
-    memcpy(header + 136, "00000000000", 12);
-    memset(header + 148, ' ', 8); /* the sum counts itself as spaces */
-    header[156] = '0';
-    memcpy(header + 257, "ustar\0" "00", 8);
-    for (i = 0; i < BLOCK; i++)
-        sum += (unsigned char)header[i];
-    snprintf(header + 148, 8, "%06o", sum);
-    base_buf_append(tar, header, BLOCK);
-    base_buf_append(tar, data, len);
-    if (len % BLOCK != 0)
-        base_buf_append(tar, zeros, BLOCK - len % BLOCK);
-}
-
 static char *meta_text(const struct archive *archive)
 {
     return base_asprintf("{\"Version\":1,\"ID\":\"%s\",\"Index\":%" PRIu64
@@ -84,11 +58,10 @@ void archive_pack(const struct archive *archive, struct base_buf *out)
     sum_of(meta, strlen(meta), meta_sum);
     sum_of(state, len, state_sum);
     sums = base_asprintf("%s  meta.json\n%s  state.bin\n", meta_sum, state_sum);
-    add_file(&tar, "meta.json", meta, strlen(meta));
-    add_file(&tar, "state.bin", state, len);
-    add_file(&tar, "SHA256SUMS", sums, strlen(sums));
-    memset(base_buf_reserve(&tar, 2 * BLOCK), 0, 2 * BLOCK);
-    base_buf_commit(&tar, 2 * BLOCK);
+    tar_add(&tar, "meta.json", meta, strlen(meta));
+    tar_add(&tar, "state.bin", state, len);
+    tar_add(&tar, "SHA256SUMS", sums, strlen(sums));
+    tar_end(&tar);
     gzip_pack(base_buf_data(&tar), base_buf_len(&tar), out);
     base_buf_close(&tar);
     base_free(sums);
@@ -131,7 +104,7 @@ static const char *read_parts(struct base_buf *tar, struct parts *parts)
         base_cursor_of(base_buf_data(tar), base_buf_len(tar));
     const uint8_t *header;
 
-    while ((header = base_cursor_bytes(&cursor, BLOCK)) != NULL &&
+    while ((header = base_cursor_bytes(&cursor, TAR_BLOCK)) != NULL &&
            header[0] != '\0') {
         struct part *part;
         char name[101] = {0};
@@ -146,7 +119,7 @@ static const char *read_parts(struct base_buf *tar, struct parts *parts)
             return "there is a file in it that does not belong there";
         part->data = base_cursor_bytes(&cursor, (size_t)len);
         part->len = (size_t)len;
-        base_cursor_bytes(&cursor, (size_t)(BLOCK - len % BLOCK) % BLOCK);
+        base_cursor_bytes(&cursor, (size_t)(TAR_BLOCK - len % TAR_BLOCK) % TAR_BLOCK);
         if (cursor.failed)
             return "the tar inside is cut short";
     }
@@ -214,7 +187,7 @@ int archive_unpack(const void *data, size_t len, struct archive *out,
                    const char **why)
 {
     struct base_buf tar = BASE_BUF_INIT;
-    int rv = gzip_unpack(data, len, ARCHIVE_STATE_BYTES_MAX + 64u * BLOCK,
+    int rv = gzip_unpack(data, len, ARCHIVE_STATE_BYTES_MAX + 64u * TAR_BLOCK,
                          &tar);
 
     memset(out, 0, sizeof(*out));

@@ -16,6 +16,7 @@ Suite *client_sim_suite(void);
 Suite *commands_suite(void);
 Suite *config_suite(void);
 Suite *config_rules_suite(void);
+Suite *debug_suite(void);
 Suite *discover_suite(void);
 Suite *dead_servers_suite(void);
 Suite *failures_suite(void);
@@ -76,6 +77,7 @@ int main(void)
         commands_suite,
         config_suite,
         config_rules_suite,
+        debug_suite,
         discover_suite,
         dead_servers_suite,
         failures_suite,
