@@ -226,6 +226,7 @@ END_TEST
 
 /* ---- servers die under load ------------------------------------------------ */
 
+#define SEEDS 24
 #define WRITERS 6u
 #define STEPS 600u
 
@@ -237,7 +238,7 @@ struct writer {
 
 static struct {
     char acknowledged[WRITERS * STEPS][16];
-    size_t count, failed;
+    size_t count, failed, reads;
 } load;
 
 /* What docs/http-api.md says may happen to a call while servers die. */
@@ -259,6 +260,47 @@ static void settle(struct writer *writer)
                   writer->asked.status, writer->asked.text);
 }
 
+/* A consistent read sees what was acknowledged before it was asked. */
+struct reader {
+    bool asked_once;
+    size_t known;
+    struct asked asked;
+};
+
+static void settle_read(struct reader *reader)
+{
+    size_t i, from = reader->known > WRITERS ? reader->known - WRITERS : 0;
+
+    if (reader->asked.status != 0) {
+        load.failed++;
+        ck_assert_msg(is_documented(&reader->asked), "%d %s",
+                      reader->asked.status, reader->asked.text);
+        return;
+    }
+    load.reads++;
+    for (i = from; i < reader->known; i++)
+        ck_assert_msg(has_node(&reader->asked, load.acknowledged[i]),
+                      "%s was acknowledged and is not read",
+                      load.acknowledged[i]);
+    ask_clear(&reader->asked);
+}
+
+static void read_on(struct reader *reader)
+{
+    Server__Query query = SERVER__QUERY__INIT;
+
+    if (reader->asked_once && !reader->asked.done)
+        return;
+    if (reader->asked_once)
+        settle_read(reader);
+    reader->asked_once = true;
+    reader->known = load.count;
+    query.datacenter = (char *)"";
+    query.mode = SERVER__QUERY__MODE__CONSISTENT;
+    ask_at(f, client_core(client).rpc, "Catalog.Nodes", &query, true,
+           &reader->asked);
+}
+
 static void write_on(struct writer *writers)
 {
     size_t i;
@@ -276,33 +318,40 @@ static void write_on(struct writer *writers)
     }
 }
 
+struct callers {
+    struct writer writers[WRITERS];
+    struct reader reader;
+};
+
 static bool all_done(void *arg)
 {
-    struct writer *writers = arg;
+    struct callers *callers = arg;
     size_t i;
 
     for (i = 0; i < WRITERS; i++)
-        if (!writers[i].asked.done)
+        if (!callers->writers[i].asked.done)
             return false;
-    return true;
+    return callers->reader.asked.done;
 }
 
 START_TEST(no_acknowledged_write_is_lost_while_servers_die)
 {
-    struct writer writers[WRITERS];
+    struct callers callers;
+    struct writer *writers = callers.writers;
     struct base_sim *world;
     struct asked all;
     unsigned step;
     size_t i, dead = 0;
 
     memset(&load, 0, sizeof(load));
-    memset(writers, 0, sizeof(writers));
+    memset(&callers, 0, sizeof(callers));
     for (i = 0; i < WRITERS; i++)
         writers[i].number = (unsigned)i;
     start(100 + (uint64_t)_i, 3, 0);
     world = federation_world(f);
     for (step = 0; step < STEPS; step++) { /* a minute */
         write_on(writers);
+        read_on(&callers.reader);
         base_sim_run_for_ms(world, 50 + base_sim_random_below(world, 100));
         if (dead == 0 && base_sim_random_below(world, 30) == 0) {
             dead = 1 + (size_t)base_sim_random_below(world, 3);
@@ -314,9 +363,10 @@ START_TEST(no_acknowledged_write_is_lost_while_servers_die)
     }
     if (dead != 0)
         sim_server_boot(federation_server(f, "dc1", dead));
-    ck_assert(federation_until(f, all_done, writers, 60000));
+    ck_assert(federation_until(f, all_done, &callers, 60000));
     for (i = 0; i < WRITERS; i++)
         settle(&writers[i]);
+    settle_read(&callers.reader);
     base_sim_run_for_ms(world, 10000);
     read_nodes("", 0, &all);
     ck_assert(ask_wait(&all, 2 * HOLD_MS));
@@ -325,10 +375,11 @@ START_TEST(no_acknowledged_write_is_lost_while_servers_die)
         ck_assert_msg(has_node(&all, load.acknowledged[i]), "%s is lost",
                       load.acknowledged[i]);
     ck_assert_uint_ge(load.count, 200);
+    ck_assert_uint_ge(load.reads, 50);
     ck_assert_uint_le(load.failed * 10, load.count);
     if (getenv("VERBOSE"))
-        fprintf(stderr, "acknowledged %zu, failed %zu\n", load.count,
-                load.failed);
+        fprintf(stderr, "acknowledged %zu, read %zu, failed %zu\n", load.count,
+                load.reads, load.failed);
     ask_clear(&all);
     stop();
 }
@@ -347,7 +398,7 @@ Suite *client_sim_suite(void)
     tcase_add_test(tcase, a_client_says_that_there_is_no_leader);
     tcase_add_test(tcase, an_ending_client_ends_what_waits);
     tcase_add_loop_test(tcase, no_acknowledged_write_is_lost_while_servers_die,
-                        0, 24);
+                        0, SEEDS);
     suite_add_tcase(suite, tcase);
     return suite;
 }
