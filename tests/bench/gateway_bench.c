@@ -1,7 +1,7 @@
 /*
  * The two ends of what gateway_bench.py measures: TLS servers and TLS clients,
  * a thread a connection, so that only what is between them differs. Without
- * words it runs that script.
+ * words, or with flags, it runs that script.
  *
  *   serve CERT KEY            TLS: hears one letter, then echoes (e) or discards
  *   hold                      accepts TCP and says nothing
@@ -32,6 +32,7 @@
 #define TRIP_BYTES 256
 #define IDLE_PER_SOURCE 1000u
 #define TRIPS_MAX 100000
+#define SCRIPT_WORDS_MAX 32
 
 static SSL_CTX *context;
 
@@ -333,22 +334,28 @@ static void run_client(const char *mode, int count, double last)
 }
 
 /* It lies where this file does, beside the folder of test data. */
-static void run_script(const char *self)
+static void run_script(int argc, char **argv)
 {
+    const char *words[SCRIPT_WORDS_MAX + 6] = {"python3", "-B"};
     char path[4096];
+    int count = 2, i;
 
     snprintf(path, sizeof(path), "%.*sgateway_bench.py",
              (int)(strlen(TEST_DATA) - strlen("data")), TEST_DATA);
-    execlp("python3", "python3", "-B", path, ISTHMUS_BIN, self, (char *)NULL);
+    words[count++] = path;
+    words[count++] = ISTHMUS_BIN;
+    words[count++] = argv[0];
+    for (i = 1; i < argc && i <= SCRIPT_WORDS_MAX; i++)
+        words[count++] = argv[i];
+    execvp("python3", (char **)(uintptr_t)words);
     die("python3");
 }
 
 int main(int argc, char **argv)
 {
     allow_descriptors();
-    if (argc == 1) {
-        run_script(argv[0]);
-    }
+    if (argc == 1 || argv[1][0] == '-')
+        run_script(argc, argv);
     if (argc == 4 && strcmp(argv[1], "serve") == 0) {
         make_server_context(argv[2], argv[3]);
         run_server();

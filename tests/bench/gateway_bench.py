@@ -3,11 +3,17 @@
 configurations that we render for them (their logs switched off), and no gateway
 at all, between the same TLS clients and servers, on this machine, in one run.
 
-usage: gateway_bench.py PATH_OF_ISTHMUS PATH_OF_GATEWAY_BENCH [SECONDS [OTHER_ISTHMUS]...]
+Each figure is measured of all in turns, so that what else the machine does
+falls on all alike. conn/s: new TLS connections, 32 at once; us/conn, s/GiB: the
+gateway's processor time; MiB/s with 1 and 16 connections; trip: 256 B there and
+back, median; KiB of 8,000 idle. In brackets: over that of no gateway.
 """
+import argparse
+import collections
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -80,10 +86,11 @@ class Direct:
 class Subject(Direct):
     """A gateway; its processes are those of its process group."""
 
-    def __init__(self, name, number, isthmus, agent_port, folder):
+    def __init__(self, name, number, isthmus, agent_port, folder, flags=()):
         self.name, self.isthmus, self.folder = name, isthmus, folder
         self.agent_port, self.ip = agent_port, f"127.0.{number}.1"
-        self.config = f"{folder}/{name}.conf"
+        self.config = f"{folder}/{number}.conf"
+        self.flags = flags
 
     def at(self, _):
         return self.ip, "8443"
@@ -95,7 +102,7 @@ class Subject(Direct):
                 *more]
 
     def command(self):
-        return self._gateway(f"-admin-addr={self.ip}:8444")
+        return self._gateway(f"-admin-addr={self.ip}:8444", *self.flags)
 
     def quiet(self, text):
         return text
@@ -117,7 +124,7 @@ class Subject(Direct):
 
     def start(self):
         command = self.command()
-        with open(f"{self.folder}/{self.name}.log", "wb") as log:
+        with open(f"{self.config}.log", "wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log,
                                             start_new_session=True)
         until(f"{self.name} to listen", self._answers)
@@ -197,83 +204,135 @@ def idle_kib(load, subject):
          str(IDLE)], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     if client.stdout.readline() != "open\n":
         raise SystemExit(f"{subject.name}: not all idle connections opened")
-    time.sleep(2)
+    time.sleep(1)
     after = subject.kib()
     client.stdin.close()
     client.wait()
+    time.sleep(0.5)    # until it has let them go
     return (after - before) / IDLE
 
 
-def measure(load, subject, seconds):
-    row = {}
-    subject.start()
-    try:
+def measure_rate(load, subject, seconds):
+    cpu = subject.seconds()
+    rate, total = load.run("rate", subject, 32, seconds)
+    return {"rate": rate,
+            "us_conn": (subject.seconds() - cpu) / total * 1e6}
+
+
+def measure_flow(count):
+    def measure(load, subject, seconds):
         cpu = subject.seconds()
-        row["rate"], total = load.run("rate", subject, 32, seconds)
-        row["us_conn"] = (subject.seconds() - cpu) / total * 1e6
-        for count in (1, 16):
-            cpu = subject.seconds()
-            row[f"flow{count}"], total = load.run("flow", subject, count,
-                                                  seconds)
-            row[f"cpu{count}"] = (subject.seconds() - cpu) / (total / 2**30)
-        row["trip"], _ = load.run("trip", subject, 1, 10000)
-        row["idle"] = 0 if subject.name == "direct" else idle_kib(load,
-                                                                  subject)
-    finally:
-        subject.stop()
-    return row
+        flow, total = load.run("flow", subject, count, seconds)
+        return {f"flow{count}": flow,
+                f"cpu{count}": (subject.seconds() - cpu) / (total / 2**30)}
+    return measure
 
 
+def measure_trip(load, subject, seconds):
+    return {"trip": load.run("trip", subject, 1, 10000)[0]}
+
+
+def measure_idle(load, subject, seconds):
+    return {"idle": 0 if subject.name == "direct" else
+            idle_kib(load, subject)}
+
+
+FIGURES = {"rate": measure_rate, "flow1": measure_flow(1),
+           "flow16": measure_flow(16), "trip": measure_trip,
+           "idle": measure_idle}
 COLUMNS = (("rate", "conn/s", "{:,.0f}"), ("us_conn", "us/conn", "{:.0f}"),
            ("flow1", "MiB/s 1", "{:,.0f}"), ("cpu1", "s/GiB 1", "{:.2f}"),
            ("flow16", "MiB/s 16", "{:,.0f}"), ("cpu16", "s/GiB 16", "{:.2f}"),
            ("trip", "trip us", "{:.1f}"), ("idle", "KiB/idle", "{:.1f}"))
 
 
+def measure_all(load, subjects, words):
+    """Each figure of all subjects in turns; the median of its rounds. How much
+    memory is idle is asked once: only a fresh process has an answer."""
+    seen = {s.name: collections.defaultdict(list) for s in subjects}
+    for figure in sorted(words.figures, key=lambda f: f != "idle"):
+        for _ in range(1 if figure == "idle" else words.rounds):
+            for subject in subjects:
+                found = FIGURES[figure](load, subject, words.seconds)
+                for key, value in found.items():
+                    seen[subject.name][key].append(value)
+    return {name: {key: statistics.median(values)
+                   for key, values in row.items()}
+            for name, row in seen.items()}
+
+
 def table(rows):
-    print("conn/s: new TLS connections, 32 at once; us/conn, s/GiB: the "
-          "gateway's processor time;\nMiB/s with 1 and 16 connections; trip: "
-          f"256 B there and back, median; KiB of {IDLE:,} idle.\n"
-          "In brackets: over that of no gateway.\n")
-    print("| gateway | " + " | ".join(c[1] for c in COLUMNS) + " |")
-    print("| --- |" + " --: |" * len(COLUMNS))
-    direct = rows["direct"]
+    direct = rows.get("direct", {})
+    columns = [c for c in COLUMNS if any(c[0] in row for row in rows.values())]
+    print("| gateway | " + " | ".join(c[1] for c in columns) + " |")
+    print("| --- |" + " --: |" * len(columns))
     for name, row in rows.items():
         cells = []
-        for key, _, form in COLUMNS:
+        for key, _, form in columns:
             text = form.format(row[key])
-            if name != "direct" and direct[key] > 0:
+            if name != "direct" and direct.get(key):
                 text += f" ({row[key] / direct[key]:.2f})"
             cells.append("-" if name == "direct" and not row[key] else text)
-        print(f"| {name} | " + " | ".join(cells) + " |")
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
-def main(isthmus, program, seconds="3", *others):
+def make_subjects(words, agent_port, folder):
+    kinds = [(Subject, "built-in", words.isthmus, ()),
+             (HAProxy, "haproxy", "haproxy", ()),
+             (HAProxySplice, "haproxy splice", "haproxy", ()),
+             (Nginx, "nginx", "nginx", ())]
+    kinds += [(Subject, f"other {i}", other, ())
+              for i, other in enumerate(words.other, 1)]
+    kinds += [(Subject, "built-in " + flag, words.isthmus, (flag,))
+              for flag in words.flag]
+    subjects = [Direct()]
+    for number, (kind, name, binary, flags) in enumerate(kinds, 1):
+        if shutil.which(binary):
+            own = binary if kind is Subject else words.isthmus
+            subjects.append(kind(name, number, own, agent_port, folder, flags))
+    only = words.only.split(",") if words.only else None
+    return [s for s in subjects if only is None or s.name in only]
+
+
+def parse():
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("isthmus")
+    words.add_argument("program", help="gateway-bench")
+    words.add_argument("-seconds", type=float, default=1.5,
+                       help="of one measurement")
+    words.add_argument("-rounds", type=int, default=3)
+    words.add_argument("-figures", type=lambda text: text.split(","),
+                       default=list(FIGURES), help=",".join(FIGURES))
+    words.add_argument("-only", help="names of gateways, with commas")
+    words.add_argument("-other", action="append", default=[],
+                       help="another build of isthmus, in the same run")
+    words.add_argument("-flag", action="append", default=[],
+                       help="the built-in one once more, with that flag")
+    return words.parse_args()
+
+
+def main():
+    words = parse()
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        load = Load(program, folder)
+        load = Load(words.program, folder)
         agent_port = free_port()
         agent = Agent(agent_port)
         agent.http.handle_error = lambda *_: None    # of gateways that ended
         agent.change(servers=[server("tls", load.tls_port),
                               server("hold", load.hold_port)], sites={})
-        subjects = [Direct()]
-        for number, (kind, name, binary) in enumerate((
-                (Subject, "built-in", isthmus),
-                (HAProxy, "haproxy", "haproxy"),
-                (HAProxySplice, "haproxy splice", "haproxy"),
-                (Nginx, "nginx", "nginx"),
-                *((Subject, f"other {i}", other)
-                  for i, other in enumerate(others, 1))), 1):
-            if shutil.which(binary):
-                own = binary if kind is Subject else isthmus
-                subjects.append(kind(name, number, own, agent_port, folder))
+        subjects = make_subjects(words, agent_port, folder)
+        started = []
         try:
-            table({subject.name: measure(load, subject, float(seconds))
-                   for subject in subjects})
+            for subject in subjects:
+                subject.start()
+                started.append(subject)
+            table(measure_all(load, subjects, words))
         finally:
+            for subject in started:
+                subject.stop()
             load.stop()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
