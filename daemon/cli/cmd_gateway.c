@@ -6,14 +6,18 @@
 #include "cli/commands.h"
 #include "cli/http_client.h"
 #include "gateway/gateway.h"
+#include "gateway/workers.h"
 
 #define DEFAULT_PORT 8443
+#define DRAIN_S 5
 
 struct line {
     struct http_options http;
     const char *address, *wan_address, *wan_bind, *admin_addr;
     const char *service, *service_id, *log_level;
-    struct args_list meta;
+    struct args_list meta, header_from, header_to;
+    uint32_t workers, drain_s;
+    const char *access_log;
     const char *config_out, *reload_command, *proxy_binary;
     bool expose_servers, do_register, log_json, haproxy, nginx, watch;
 };
@@ -80,6 +84,52 @@ static int parse_meta(const struct args_command *command,
             base_strndup(words->items[i], (size_t)(equals - words->items[i]));
         pairs[i].value = equals + 1;
     }
+    return 0;
+}
+
+/* The list has room for all of words. */
+static int parse_networks(const struct args_command *command, const char *flag,
+                          const struct args_list *words,
+                          struct base_cidr **list)
+{
+    size_t i;
+
+    *list = base_calloc(words->count + 1, sizeof(**list));
+    for (i = 0; i < words->count; i++)
+        if (base_cidr_parse(&(*list)[i], words->items[i]) < 0)
+            return args_usage_error(command,
+                                    "-%s: \"%s\" is no network; wanted one "
+                                    "like 10.0.0.0/8",
+                                    flag, words->items[i]);
+    return 0;
+}
+
+/* What the built-in gateway alone has. */
+static int parse_built_in(const struct args_command *command,
+                          const struct line *line, struct gateway_options *out)
+{
+    int code = parse_networks(command, "proxy-protocol-in", &line->header_from,
+                              &out->header_from);
+
+    out->workers = line->workers;
+    out->drain_s = line->drain_s;
+    out->access_log = line->access_log;
+    out->header_from_count = line->header_from.count;
+    out->header_to_count = line->header_to.count;
+    if (code == 0)
+        code = parse_networks(command, "proxy-protocol-out", &line->header_to,
+                              &out->header_to);
+    if (code != 0)
+        return code;
+    if (line->workers > WORKERS_MAX)
+        return args_usage_error(command, "-workers: at most %u", WORKERS_MAX);
+    if (out->kind != GATEWAY_BUILT_IN &&
+        (line->workers != 0 || line->access_log != NULL ||
+         out->header_from_count + out->header_to_count > 0))
+        return args_usage_error(command,
+                                "-workers, -access-log, -proxy-protocol-in and "
+                                "-proxy-protocol-out are the built-in "
+                                "gateway's");
     return 0;
 }
 
@@ -153,6 +203,8 @@ static int run(const struct args_command *command, const struct line *line)
     if (code == 0)
         code = parse_kind(command, line, &options);
     if (code == 0)
+        code = parse_built_in(command, line, &options);
+    if (code == 0)
         code = parse_meta(command, &line->meta, meta);
     options.meta = meta;
     options.meta_count = line->meta.count;
@@ -161,12 +213,15 @@ static int run(const struct args_command *command, const struct line *line)
     for (i = 0; i < line->meta.count; i++)
         base_free((char *)(uintptr_t)meta[i].key);
     base_free(meta);
+    base_free(options.header_from);
+    base_free(options.header_to);
     return code;
 }
 
 int cmd_gateway(int argc, char **argv)
 {
-    struct line line = {.service = "mesh-gateway", .log_level = "info"};
+    struct line line = {.service = "mesh-gateway", .log_level = "info",
+                        .drain_s = DRAIN_S};
     const struct args_flag flags[] = {
         {"address", ARGS_TEXT, &line.address, "IP[:PORT]",
          "where it listens, as its own datacenter sees it; port 8443"},
@@ -186,6 +241,16 @@ int cmd_gateway(int argc, char **argv)
          "identity of the service on this node; default: its name"},
         {"meta", ARGS_LIST, &line.meta, "KEY=VALUE",
          "a pair of service metadata; repeatable"},
+        {"workers", ARGS_UINT, &line.workers, "COUNT",
+         "threads that carry connections; default: one a processor"},
+        {"drain-timeout", ARGS_UINT, &line.drain_s, "SECONDS",
+         "how long connections may go on after SIGTERM; default: 5"},
+        {"access-log", ARGS_TEXT, &line.access_log, "FILE",
+         "a line a connection; opened anew on SIGHUP"},
+        {"proxy-protocol-in", ARGS_LIST, &line.header_from, "NETWORK",
+         "connections from there begin with a PROXY header (v2); repeatable"},
+        {"proxy-protocol-out", ARGS_LIST, &line.header_to, "NETWORK",
+         "targets in there get a PROXY header first (v2); repeatable"},
         {"haproxy", ARGS_BOOL, &line.haproxy, NULL,
          "render the routes for HAProxy in place of being the proxy"},
         {"nginx", ARGS_BOOL, &line.nginx, NULL, "the same for nginx"},
@@ -215,5 +280,7 @@ int cmd_gateway(int argc, char **argv)
     if (args_parse(&command, argc, argv, NULL, &code) == 0)
         code = run(&command, &line);
     args_list_close(&line.meta);
+    args_list_close(&line.header_from);
+    args_list_close(&line.header_to);
     return code;
 }

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/** 16,384, or fewer if the process's limit, which it raises, is lower. */
-size_t descriptors_connections(void);
+/** For so many workers, each with its pipes and listeners. 16,384, or fewer if the process's limit, which it raises, is lower. */
+size_t descriptors_connections(size_t workers);
 
 #endif

@@ -1,14 +1,16 @@
 /*
- * A gateway as a process: one loop, and on it the proxy (or the feeder of
- * another), the source of its routes, its registration with the probe that
- * feeds its check, and its window, wired here.
+ * A gateway as a process: one loop, and on it the source of its routes, its
+ * registration with the probe that feeds its check, and its window; and the
+ * built-in proxy with threads of its own, or the feeder of another proxy. They
+ * are wired here.
  *
  *   source       -> on_routes -> proxy, feeder  (a new table)
  *   feeder       -> on_placed -> probe          (not before the proxy is fed)
  *   probe        -> on_probed -> registration   (does the proxy work?)
  *   source       -> on_exposes, on_doubt -> registration
  *                                (the meta changed; is it still known?)
- *   SIGTERM      -> registration -> stop        (goodbye)
+ *   SIGTERM      -> registration -> drain       (goodbye, then the last)
+ *   drained      -> stop
  */
 #include "gateway/gateway.h"
 
@@ -22,13 +24,11 @@
 #include "base/error.h"
 #include "gateway/admin.h"
 #include "gateway/api.h"
-#include "gateway/descriptors.h"
+#include "gateway/built_in.h"
 #include "gateway/feeder.h"
 #include "gateway/probe.h"
-#include "gateway/proxy.h"
 #include "gateway/register.h"
 #include "gateway/source_http.h"
-#include "gateway/splicer.h"
 
 #define LEAVE_TIMEOUT_MS 3000u
 #define ONCE_TIMEOUT_MS 60000u
@@ -40,12 +40,11 @@ struct gateway {
     struct base_metrics *metrics;
     struct base_workers *workers;
     struct base_loop *loop;
-    struct event *signals[2];
+    struct event *signals[3];
     struct base_timer leave_timer;
     struct base_timer once_timer; /* without -watch */
-    bool leaving;
-    struct splicer *splicer;
-    struct proxy *proxy;   /* of these two one is NULL */
+    bool leaving, draining;
+    struct built_in *built_in; /* of these two one is NULL */
     struct feeder *feeder;
     struct api *api;
     struct source *source;
@@ -65,29 +64,59 @@ static void stop(void *arg)
     base_loop_stop(gateway->loop);
 }
 
+/* Nobody is sent here any more; those who came before may finish. */
+static void drain(void *arg)
+{
+    struct gateway *gateway = arg;
+
+    base_timer_stop(&gateway->leave_timer);
+    if (gateway->draining)
+        return;
+    gateway->draining = true;
+    if (gateway->built_in != NULL)
+        built_in_drain(gateway->built_in, stop, gateway);
+    else
+        stop(gateway);
+}
+
+static void on_hangup(struct gateway *gateway)
+{
+    base_log(&gateway->log, BASE_LOG_INFO, "opening files anew");
+    if (gateway->built_in != NULL)
+        built_in_reopen(gateway->built_in);
+}
+
 static void on_signal(evutil_socket_t number, short events, void *arg)
 {
     struct gateway *gateway = arg;
 
     (void)events;
+    if (number == SIGHUP) {
+        on_hangup(gateway);
+        return;
+    }
     base_log(&gateway->log, BASE_LOG_INFO, "stopping",
              kv_str("signal", strsignal(number)));
-    if (gateway->leaving || gateway->registration == NULL) {
-        stop(gateway); /* nothing to say, or asked twice */
+    if (gateway->leaving) {
+        stop(gateway); /* asked twice */
         return;
     }
     gateway->leaving = true;
+    if (gateway->registration == NULL) {
+        drain(gateway); /* nothing to say */
+        return;
+    }
     base_timer_start_ms(&gateway->leave_timer, LEAVE_TIMEOUT_MS);
-    registration_leave(gateway->registration, stop, gateway);
+    registration_leave(gateway->registration, drain, gateway);
 }
 
 static void watch_signals(struct gateway *gateway)
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     size_t i;
 
     base_timer_init(&gateway->leave_timer, base_loop_env(gateway->loop),
-                    "leave", stop, gateway);
+                    "leave", drain, gateway);
     for (i = 0; i < BASE_COUNT_OF(numbers); i++) {
         gateway->signals[i] = evsignal_new(base_loop_event_base(gateway->loop),
                                            numbers[i], on_signal, gateway);
@@ -103,7 +132,7 @@ static const struct routes *routes_now(void *ctx)
     const struct gateway *gateway = ctx;
 
     return gateway->feeder != NULL ? feeder_routes(gateway->feeder)
-                                   : proxy_routes(gateway->proxy);
+                                   : built_in_routes(gateway->built_in);
 }
 
 static const char *probed_name(void *ctx)
@@ -160,7 +189,7 @@ static void on_routes(void *arg, struct routes *routes)
     if (gateway->feeder != NULL) {
         feeder_set_routes(gateway->feeder, routes);
     } else {
-        proxy_set_routes(gateway->proxy, routes);
+        built_in_set_routes(gateway->built_in, routes);
         start_probe(gateway);
     }
 }
@@ -199,7 +228,7 @@ static bool is_ready(void *ctx)
 {
     const struct gateway *gateway = ctx;
 
-    return source_is_ready(gateway->source) &&
+    return !gateway->leaving && source_is_ready(gateway->source) &&
            (!gateway->options->do_register ||
             (gateway->registration != NULL &&
              registration_is_passing(gateway->registration)));
@@ -215,28 +244,6 @@ static int fail(const char *what, const struct base_addr *at, int rv)
     fprintf(stderr, "isthmus gateway: -%s: cannot listen on %s: %s\n", what,
             base_addr_format(at, text), base_strerror(rv));
     return 1;
-}
-
-static int make_proxy(struct gateway *gateway)
-{
-    static const char *const flags[] = {"address", "wan-bind"};
-    const struct gateway_options *options = gateway->options;
-    bool both = gateway_has_wan_bind(options);
-    struct proxy_config config = {
-        .env = base_loop_env(gateway->loop),
-        .net = base_loop_net(gateway->loop),
-        .listen = {options->address,
-                   both ? options->wan_bind : (struct base_addr){0}},
-        .from_lan = options->address,
-        .from_wan = both ? options->wan_bind : options->address,
-        .connections_max = descriptors_connections(),
-    };
-    size_t failed = 0;
-    int rv;
-
-    config.splicer = gateway->splicer = splicer_new(gateway->loop);
-    rv = proxy_new(&config, &gateway->proxy, &failed);
-    return rv < 0 ? fail(flags[failed], &config.listen[failed], rv) : 0;
 }
 
 static void make_feeder(struct gateway *gateway)
@@ -314,7 +321,8 @@ static int open_all(struct gateway *gateway)
     watch_signals(gateway);
     if (options->kind != GATEWAY_BUILT_IN)
         make_feeder(gateway);
-    else if (make_proxy(gateway) != 0)
+    else if ((gateway->built_in = built_in_new(
+                  options, gateway->loop, gateway->workers)) == NULL)
         return 1;
     if (make_admin(gateway) != 0)
         return 1;
@@ -335,8 +343,7 @@ static void close_all(struct gateway *gateway)
     source_free(gateway->source);
     api_free(gateway->api);
     admin_free(gateway->admin);
-    proxy_free(gateway->proxy);
-    splicer_free(gateway->splicer);
+    built_in_free(gateway->built_in);
     feeder_free(gateway->feeder);
     if (gateway->loop != NULL) {
         base_timer_stop(&gateway->leave_timer);

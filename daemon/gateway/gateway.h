@@ -38,6 +38,13 @@ struct gateway_options {
     size_t meta_count;
     enum base_log_level log_level;
     bool log_json;
+    /* Of the built-in one. */
+    uint32_t workers;       /* threads; 0: one a processor */
+    uint32_t drain_s;       /* what stands at the end has so long */
+    const char *access_log; /* a file; NULL: none */
+    /* PROXY protocol: from these sources, to these targets. */
+    struct base_cidr *header_from, *header_to;
+    size_t header_from_count, header_to_count;
     /* Not of the built-in one. */
     bool watch;                 /* false: one configuration, then the end */
     const char *config_out;     /* the file; NULL: print it */

@@ -1,111 +1,122 @@
 /*
- * The proxy as a whole: what listens, who may come in, and the numbers. When
- * all places are taken, the connection that has waited for its hello the
- * longest goes: a flood of silent ones then keeps nobody out, as an honest
- * client sends its hello with its first packet.
+ * The proxy as a whole: what listens, who may come in, and the end. When all
+ * places are taken, the connection that has waited for its hello the longest
+ * goes: a flood of silent ones then keeps nobody out, as an honest client sends
+ * its hello with its first packet.
  */
 #include "gateway/proxy_priv.h"
 
 #include "base/alloc.h"
+#include "base/loop.h"
 
 #define HELLO_TIMEOUT_MS 5000u
 #define DIAL_TIMEOUT_MS 5000u
+#define ANSWER_MS 15000u
 #define IDLE_MS 900000u
 #define HALF_IDLE_MS 60000u
 #define CONNECTIONS_MAX 4096u
 #define PER_SOURCE_MAX 2048u
-#define NAME_LABELS_MAX 1024u
-#define ROW_LABELS_MAX 512u
-
-static const char *const refused_labels[] = {
-#define X(name, label) label,
-    PROXY_REFUSED_MAP(X)
-#undef X
-};
-
-/* ---- numbers --------------------------------------------------------------
- */
 
 void proxy_refuse(struct proxy *proxy, enum proxy_refused reason,
                   const struct base_addr *from, const char *name)
 {
-    struct base_log_limit *limit = &proxy->refused[reason].limit;
+    struct base_log_limit *limit = &proxy->refused_limits[reason];
+    const char *label = proxy_refused_label(reason);
 
-    base_counter_add(proxy->refused[reason].counter, 1);
-    base_env_trace(proxy->env, "gateway", "refused %s %s",
-                   refused_labels[reason], name != NULL ? name : "");
+    base_counter_add(proxy->shared->refused[reason], 1);
+    base_env_trace(proxy->env, "gateway", "refused %s %s", label,
+                   name != NULL ? name : "");
     if (!base_log_limit_pass(limit, base_env_now_ns(proxy->env)))
         return;
-    base_log(&proxy->log, BASE_LOG_INFO, "refused",
-             kv_str("reason", refused_labels[reason]), kv_addr("from", from),
-             kv_str("name", name), kv_uint("suppressed", limit->suppressed));
-}
-
-static void make_counters(struct proxy *proxy)
-{
-    static const char *const name_names[] = {"isthmus.gateway.connections",
-                                             NULL};
-    static const char *const row_names[] = {
-        [ROUTE_CONNECTIONS] = "isthmus.gateway.route.connections",
-        [ROUTE_BYTES_IN] = "isthmus.gateway.route.bytes_in",
-        [ROUTE_BYTES_OUT] = "isthmus.gateway.route.bytes_out",
-        NULL};
-    static const char *const dial_names[] = {"isthmus.gateway.dial_failed",
-                                             NULL};
-    static const char *const ended[] = {[RELAY_FINISHED] = "finished",
-                                        [RELAY_BROKEN] = "broken",
-                                        [RELAY_IDLE] = "idle"};
-    struct base_metrics *metrics = proxy->env->metrics;
-    size_t i;
-
-    proxy->names = series_new(metrics, name_names, "sni", NAME_LABELS_MAX);
-    proxy->rows = series_new(metrics, row_names, "route", ROW_LABELS_MAX);
-    proxy->dials_failed =
-        series_new(metrics, dial_names, "route", ROW_LABELS_MAX);
-    proxy->open =
-        base_metrics_gauge(metrics, "isthmus.gateway.open", NULL, NULL);
-    for (i = 0; i < BASE_COUNT_OF(ended); i++)
-        proxy->ended[i] = base_metrics_counter(metrics, "isthmus.gateway.ended",
-                                               "reason", ended[i]);
-    for (i = 0; i < PROXY_REFUSED_COUNT; i++)
-        proxy->refused[i].counter = base_metrics_counter(
-            metrics, "isthmus.gateway.refused", "reason", refused_labels[i]);
+    base_log(&proxy->log, BASE_LOG_INFO, "refused", kv_str("reason", label),
+             kv_addr("from", from), kv_str("name", name),
+             kv_uint("suppressed", limit->suppressed));
 }
 
 /* ---- who comes in ---------------------------------------------------------
  */
 
+static bool takes_header(const struct proxy *proxy,
+                         const struct base_addr *peer)
+{
+    size_t i;
+
+    for (i = 0; i < proxy->config.header_from_count; i++)
+        if (base_cidr_contains(&proxy->config.header_from[i], peer))
+            return true;
+    return false;
+}
+
+/* Counts one more in; false if there is no room for it. */
 static bool make_room(struct proxy *proxy)
 {
-    if (proxy->conn_count < proxy->config.connections_max)
+    struct proxy_shared *shared = proxy->shared;
+
+    if (atomic_fetch_add(&shared->conn_count, 1) < shared->connections_max)
         return true;
-    if (TAILQ_EMPTY(&proxy->waiting))
-        return false;
-    proxy_conn_refuse(TAILQ_FIRST(&proxy->waiting), PROXY_CROWDED_OUT);
-    return true;
+    if (!TAILQ_EMPTY(&proxy->waiting)) {
+        proxy_conn_refuse(TAILQ_FIRST(&proxy->waiting), PROXY_CROWDED_OUT);
+        return true;
+    }
+    atomic_fetch_sub(&shared->conn_count, 1);
+    return false;
 }
 
 static void on_accept(void *arg, struct base_stream *client)
 {
     struct proxy *proxy = arg;
+    bool needs_header = takes_header(proxy, &client->peer);
 
-    if (!source_limit_enter(proxy->sources, &client->peer)) {
+    if (!needs_header &&
+        !source_limit_enter(proxy->shared->sources, &client->peer)) {
         proxy_refuse(proxy, PROXY_LIMIT_SOURCE, &client->peer, NULL);
         base_stream_close(client);
     } else if (!make_room(proxy)) {
-        source_limit_leave(proxy->sources, &client->peer);
+        if (!needs_header)
+            source_limit_leave(proxy->shared->sources, &client->peer);
         proxy_refuse(proxy, PROXY_LIMIT, &client->peer, NULL);
         base_stream_close(client);
     } else {
-        base_gauge_set(proxy->open, (int64_t)++proxy->conn_count);
-        proxy_conn_open(proxy, client);
+        proxy->conn_count++;
+        base_gauge_add(proxy->shared->open, 1);
+        proxy_conn_open(proxy, client, needs_header);
     }
 }
 
-void proxy_left(struct proxy *proxy, const struct base_addr *from)
+void proxy_left(struct proxy *proxy)
 {
-    source_limit_leave(proxy->sources, from);
-    base_gauge_set(proxy->open, (int64_t)--proxy->conn_count);
+    atomic_fetch_sub(&proxy->shared->conn_count, 1);
+    base_gauge_add(proxy->shared->open, -1);
+    proxy->conn_count--;
+    if (proxy->conn_count == 0 && proxy->drained != NULL)
+        base_timer_start_ns(&proxy->drained_timer, 0);
+}
+
+/* ---- the deadline of hellos -----------------------------------------------
+ * All have the same time, so the first to come is the first to run out. */
+
+void proxy_wait(struct proxy *proxy)
+{
+    if (!base_timer_is_running(&proxy->hello_timer))
+        base_timer_start_ms(&proxy->hello_timer,
+                            proxy->config.hello_timeout_ms);
+}
+
+static void on_hello_timer(void *arg)
+{
+    struct proxy *proxy = arg;
+    uint64_t now = base_env_now_ms(proxy->env);
+    struct proxy_conn *conn;
+
+    while ((conn = TAILQ_FIRST(&proxy->waiting)) != NULL) {
+        uint64_t due = conn->came_ms + proxy->config.hello_timeout_ms;
+
+        if (now < due) {
+            base_timer_start_ms(&proxy->hello_timer, due - now);
+            return;
+        }
+        proxy_conn_refuse(conn, PROXY_SLOW);
+    }
 }
 
 /* ---- life -----------------------------------------------------------------
@@ -117,6 +128,8 @@ static void fill_defaults(struct proxy_config *config)
         config->hello_timeout_ms = HELLO_TIMEOUT_MS;
     if (config->dial_timeout_ms == 0)
         config->dial_timeout_ms = DIAL_TIMEOUT_MS;
+    if (config->answer_ms == 0)
+        config->answer_ms = ANSWER_MS;
     if (config->idle_ms == 0)
         config->idle_ms = IDLE_MS;
     if (config->half_idle_ms == 0)
@@ -125,6 +138,17 @@ static void fill_defaults(struct proxy_config *config)
         config->connections_max = CONNECTIONS_MAX;
     if (config->per_source_max == 0)
         config->per_source_max = PER_SOURCE_MAX;
+}
+
+static void take_sockets(struct proxy *proxy)
+{
+    size_t i;
+
+    for (i = 0; i < PROXY_LISTENERS_MAX; i++)
+        if (proxy->config.fds[i] >= 0)
+            proxy->listeners[i] =
+                base_loop_listen_fd(proxy->config.loop, proxy->config.fds[i],
+                                    on_accept, proxy);
 }
 
 static int listen_all(struct proxy *proxy, size_t *failed)
@@ -147,11 +171,19 @@ static int listen_all(struct proxy *proxy, size_t *failed)
     return 0;
 }
 
+static void on_drained(void *arg)
+{
+    struct proxy *proxy = arg;
+
+    if (proxy->conn_count == 0)
+        proxy->drained(proxy->drained_arg);
+}
+
 int proxy_new(const struct proxy_config *config, struct proxy **out,
               size_t *failed)
 {
     struct proxy *proxy;
-    int rv;
+    int rv = 0;
 
     BASE_NEW(proxy);
     proxy->config = *config;
@@ -161,10 +193,20 @@ int proxy_new(const struct proxy_config *config, struct proxy **out,
     fill_defaults(&proxy->config);
     TAILQ_INIT(&proxy->waiting);
     TAILQ_INIT(&proxy->going);
-    proxy->targets = targets_new(config->env);
-    proxy->sources = source_limit_new(proxy->config.per_source_max);
-    make_counters(proxy);
-    rv = listen_all(proxy, failed);
+    base_timer_init(&proxy->hello_timer, proxy->env, "gateway-hello",
+                    on_hello_timer, proxy);
+    base_timer_init(&proxy->drained_timer, proxy->env, "gateway-drained",
+                    on_drained, proxy);
+    proxy->shared = config->shared;
+    proxy->owns_shared = config->shared == NULL;
+    if (proxy->owns_shared)
+        proxy->shared = proxy_shared_new(proxy->env->metrics,
+                                         proxy->config.connections_max,
+                                         proxy->config.per_source_max);
+    if (config->loop != NULL)
+        take_sockets(proxy);
+    else
+        rv = listen_all(proxy, failed);
     if (rv < 0) {
         proxy_free(proxy);
         return rv;
@@ -173,24 +215,50 @@ int proxy_new(const struct proxy_config *config, struct proxy **out,
     return 0;
 }
 
-void proxy_free(struct proxy *proxy)
+static void close_listeners(struct proxy *proxy, bool empty)
 {
     size_t i;
 
+    for (i = 0; i < PROXY_LISTENERS_MAX; i++) {
+        if (proxy->listeners[i] == NULL)
+            continue;
+        if (empty && proxy->config.loop != NULL)
+            base_loop_listener_empty(proxy->listeners[i]);
+        base_net_listener_close(proxy->net, proxy->listeners[i]);
+        proxy->listeners[i] = NULL;
+    }
+}
+
+void proxy_drain(struct proxy *proxy, bool passed_on, void (*done)(void *arg),
+                 void *arg)
+{
+    close_listeners(proxy, !passed_on);
+    proxy->drained = done;
+    proxy->drained_arg = arg;
+    base_timer_start_ns(&proxy->drained_timer, 0);
+}
+
+void proxy_end(struct proxy *proxy)
+{
+    while (!TAILQ_EMPTY(&proxy->waiting))
+        proxy_conn_refuse(TAILQ_FIRST(&proxy->waiting), PROXY_DRAINED);
+    while (!TAILQ_EMPTY(&proxy->going))
+        proxy_conn_end(TAILQ_FIRST(&proxy->going));
+}
+
+void proxy_free(struct proxy *proxy)
+{
     if (proxy == NULL)
         return;
-    for (i = 0; i < PROXY_LISTENERS_MAX; i++)
-        if (proxy->listeners[i] != NULL)
-            base_net_listener_close(proxy->net, proxy->listeners[i]);
+    close_listeners(proxy, false);
     while (!TAILQ_EMPTY(&proxy->waiting))
         proxy_conn_free(TAILQ_FIRST(&proxy->waiting));
     while (!TAILQ_EMPTY(&proxy->going))
         proxy_conn_free(TAILQ_FIRST(&proxy->going));
-    targets_free(proxy->targets);
-    source_limit_free(proxy->sources);
-    series_free(proxy->names);
-    series_free(proxy->rows);
-    series_free(proxy->dials_failed);
+    base_timer_stop(&proxy->hello_timer);
+    base_timer_stop(&proxy->drained_timer);
+    if (proxy->owns_shared)
+        proxy_shared_free(proxy->shared);
     routes_free(proxy->routes);
     base_free(proxy);
 }

@@ -8,33 +8,30 @@
 #include <sys/queue.h>
 
 #include "gateway/proxy.h"
-#include "gateway/relay.h"
-#include "gateway/series.h"
-#include "gateway/source_limit.h"
-#include "gateway/targets.h"
+#include "gateway/proxy_shared.h"
 
-/* X(name, label) */
-#define PROXY_REFUSED_MAP(X)                                                   \
-    X(PROXY_NOT_TLS, "not_tls")                                                \
-    X(PROXY_NO_SNI, "no_sni")                                                  \
-    X(PROXY_MALFORMED, "malformed") /* or over 16 KiB */                       \
-    X(PROXY_SLOW, "slow")                                                      \
-    X(PROXY_CLOSED, "closed") /* before its target answered */                 \
-    X(PROXY_NO_ROUTE, "no_route")                                              \
-    X(PROXY_NO_TARGET, "no_target")     /* known, but nobody is there */       \
-    X(PROXY_DIAL_FAILED, "dial_failed") /* all that were tried */              \
-    X(PROXY_LIMIT, "limit")                                                    \
-    X(PROXY_LIMIT_SOURCE, "limit_source")                                      \
-    X(PROXY_CROWDED_OUT, "crowded_out") /* silent while others came */
+#define PROXY_TRIES_MAX 4 /* dials for one connection */
 
-enum proxy_refused {
-#define X(name, label) name,
-    PROXY_REFUSED_MAP(X)
-#undef X
-        PROXY_REFUSED_COUNT
+/* One connection. It waits for its hello, then for a target to answer, then it
+ * is a relay, in the kernel where that can be. */
+struct proxy_conn {
+    TAILQ_ENTRY(proxy_conn) link;
+    struct proxy *proxy;
+    struct base_addr from; /* the client: behind a trusted proxy, its client */
+    struct base_addr to;   /* where it came to */
+    uint64_t came_ms;
+    bool waiting;               /* for its hello */
+    bool needs_header;          /* PROXY protocol, before the hello */
+    bool counted;               /* in the limit of its source */
+    struct base_stream *client; /* NULL once the relay has it */
+    struct base_dial *dial;
+    struct relay *relay;   /* of these two at most one is there */
+    struct splice *splice;
+    struct target *target; /* held */
+    struct base_addr tried[PROXY_TRIES_MAX];
+    size_t tried_count;
+    char name[254];
 };
-
-enum { ROUTE_CONNECTIONS, ROUTE_BYTES_IN, ROUTE_BYTES_OUT };
 
 /* Those whose hello is not there yet, and all others. */
 TAILQ_HEAD(proxy_conns, proxy_conn);
@@ -46,34 +43,37 @@ struct proxy {
     struct base_log log;
     struct base_listener *listeners[PROXY_LISTENERS_MAX];
     struct routes *routes;
-    struct targets *targets;
-    struct source_limit *sources;
+    struct proxy_shared *shared;
+    bool owns_shared;
     struct proxy_conns waiting; /* in the order in which they came */
     struct proxy_conns going;
+    struct base_timer hello_timer; /* for the first of waiting */
     size_t conn_count;
-
-    struct series *names;
-    struct series *rows;
-    struct series *dials_failed;
-    struct base_counter *ended[RELAY_IDLE + 1];
-    struct base_gauge *open;
-    struct {
-        struct base_counter *counter;
-        struct base_log_limit limit; /* one flood must not hide the others */
-    } refused[PROXY_REFUSED_COUNT];
+    struct base_timer drained_timer; /* tells drained, soon */
+    void (*drained)(void *arg);
+    void *drained_arg;
+    /* A reason each: one flood must not hide the others. */
+    struct base_log_limit refused_limits[PROXY_REFUSED_COUNT];
 };
 
 /** Counts, and logs at a bounded rate. name may be NULL. */
 void proxy_refuse(struct proxy *proxy, enum proxy_refused reason,
                   const struct base_addr *from, const char *name);
 
-/** A new connection (given), counted in both limits. */
-void proxy_conn_open(struct proxy *proxy, struct base_stream *client);
+/** A new connection (given), counted in the limit of all, and in that of its
+ * source unless it needs a header. */
+void proxy_conn_open(struct proxy *proxy, struct base_stream *client,
+                     bool needs_header);
 /** Ends it at once, without counting why. */
 void proxy_conn_free(struct proxy_conn *conn);
 /** Ends it as refused. */
 void proxy_conn_refuse(struct proxy_conn *conn, enum proxy_refused reason);
+/** Ends one that no longer waits for its hello, joined or not, for the drain
+ * is over. */
+void proxy_conn_end(struct proxy_conn *conn);
 /** It counts no more. Called by proxy_conn_free(). */
-void proxy_left(struct proxy *proxy, const struct base_addr *from);
+void proxy_left(struct proxy *proxy);
+/** A connection waits for its hello: its deadline runs. */
+void proxy_wait(struct proxy *proxy);
 
 #endif

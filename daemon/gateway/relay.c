@@ -7,71 +7,99 @@
 #include "gateway/relay.h"
 
 #include "base/alloc.h"
+#include "gateway/idle.h"
 
 struct side {
     struct relay *relay;
     struct side *other;
     struct base_stream *stream;
-    struct base_counter *bytes;
+    struct base_counter *counters[2];
+    uint64_t bytes;
     bool ended;  /* all its input has been passed on, and its end */
     bool broken; /* it takes no more output */
 };
 
 struct relay {
     struct side sides[2];
-    struct base_timer idle;
-    uint64_t moved_ms; /* when the last byte did */
-    uint32_t idle_ms;
-    uint32_t half_idle_ms;
-    void (*done)(void *arg, enum relay_end_reason reason);
+    struct idle idle;
+    bool b_gave_up;
+    void (*done)(void *arg, const struct relay_end *end);
     void *arg;
 };
 
 void relay_free(struct relay *relay)
 {
-    base_timer_stop(&relay->idle);
+    idle_stop(&relay->idle);
     base_stream_close(relay->sides[0].stream);
     base_stream_close(relay->sides[1].stream);
     base_free(relay);
 }
 
+struct relay_end relay_so_far(const struct relay *relay)
+{
+    return (struct relay_end){.a_bytes = relay->sides[0].bytes,
+                              .b_bytes = relay->sides[1].bytes,
+                              .b_gave_up = relay->b_gave_up};
+}
+
 static void finish(struct relay *relay, enum relay_end_reason reason)
 {
-    void (*done)(void *arg, enum relay_end_reason reason) = relay->done;
+    void (*done)(void *arg, const struct relay_end *end) = relay->done;
+    struct relay_end end = relay_so_far(relay);
     void *arg = relay->arg;
 
+    end.reason = reason;
     relay_free(relay);
-    done(arg, reason);
+    done(arg, &end);
 }
 
-static uint32_t idle_limit_ms(const struct relay *relay)
-{
-    return relay->sides[0].ended || relay->sides[1].ended ? relay->half_idle_ms
-                                                          : relay->idle_ms;
-}
-
-/* Bytes only note the time; the timer looks whether it was long enough ago. */
 static void on_idle(void *arg)
 {
     struct relay *relay = arg;
-    struct base_env *env = relay->idle.env;
-    uint64_t quiet_ms = base_env_now_ms(env) - relay->moved_ms;
-    uint32_t limit_ms = idle_limit_ms(relay);
 
-    if (quiet_ms >= limit_ms)
-        finish(relay, RELAY_IDLE);
-    else
-        base_timer_start_ms(&relay->idle, limit_ms - quiet_ms);
+    if (idle_is_over(&relay->idle))
+        finish(relay, idle_is_unanswered(&relay->idle) ? RELAY_SILENT
+                                                   : RELAY_IDLE);
+}
+
+/* A server that hangs up on a hello without a word is no server. */
+static void note_end(struct side *from)
+{
+    struct relay *relay = from->relay;
+
+    if (from == &relay->sides[1] && from->bytes == 0 &&
+        !relay->sides[0].ended && !relay->sides[0].broken)
+        relay->b_gave_up = true;
+    if (from == &relay->sides[1])
+        relay->idle.answered = true;
 }
 
 static void pass_end_on(struct side *from)
 {
-    struct relay *relay = from->relay;
-
+    note_end(from);
     from->ended = true;
     base_stream_shutdown(from->other->stream);
-    relay->moved_ms = base_env_now_ms(relay->idle.env);
-    base_timer_start_ms(&relay->idle, relay->half_idle_ms);
+    idle_set_half(&from->relay->idle);
+}
+
+static void note_bytes(struct side *from, size_t len)
+{
+    struct idle *idle = &from->relay->idle;
+
+    from->bytes += len;
+    base_counter_add(from->counters[0], len);
+    base_counter_add(from->counters[1], len);
+    idle_note(idle);
+    if (from == &from->relay->sides[1])
+        idle->answered = true;
+}
+
+static void set_broken(struct side *side)
+{
+    if (side->broken)
+        return;
+    note_end(side);
+    side->broken = true;
 }
 
 static void pump(struct side *from)
@@ -83,7 +111,7 @@ static void pump(struct side *from)
     size_t len = base_stream_len(from->stream);
 
     if (from->stream->closed_in && from->stream->close_err != 0)
-        from->broken = true;
+        set_broken(from);
     if (len > room)
         len = room;
     if (len > 0) {
@@ -91,8 +119,7 @@ static void pump(struct side *from)
             base_stream_write(to, base_stream_data(from->stream), len) < 0)
             from->other->broken = true;
         base_stream_consume(from->stream, len);
-        base_counter_add(from->bytes, len);
-        from->relay->moved_ms = base_env_now_ms(from->relay->idle.env);
+        note_bytes(from, len);
     }
     if (from->stream->closed_in && base_stream_len(from->stream) == 0 &&
         !from->ended)
@@ -148,25 +175,29 @@ static const struct base_stream_events events = {on_readable, on_drained,
 struct relay *relay_new(const struct relay_config *config)
 {
     struct base_stream *const streams[2] = {config->a, config->b};
-    struct base_counter *const bytes[2] = {config->a_bytes, config->b_bytes};
+    struct base_counter *const *const counters[2] = {config->a_bytes,
+                                                     config->b_bytes};
     struct relay *relay;
     int i;
 
     BASE_NEW(relay);
-    relay->idle_ms = config->idle_ms;
-    relay->half_idle_ms = config->half_idle_ms;
+    relay->idle = (struct idle){.idle_ms = config->idle_ms,
+                                .half_idle_ms = config->half_idle_ms,
+                                .answer_ms = config->answer_ms};
     relay->done = config->done;
     relay->arg = config->arg;
-    relay->moved_ms = base_env_now_ms(config->env);
-    base_timer_init(&relay->idle, config->env, "gateway-idle", on_idle, relay);
-    base_timer_start_ms(&relay->idle, relay->idle_ms);
+    idle_start(&relay->idle, config->env, on_idle, relay);
     for (i = 0; i < 2; i++) {
-        relay->sides[i] = (struct side){.relay = relay,
-                                        .other = &relay->sides[1 - i],
-                                        .stream = streams[i],
-                                        .bytes = bytes[i]};
+        relay->sides[i] =
+            (struct side){.relay = relay,
+                          .other = &relay->sides[1 - i],
+                          .stream = streams[i],
+                          .counters = {counters[i][0], counters[i][1]}};
         base_stream_set_in_limit(streams[i], RELAY_IN_BYTES_MAX);
     }
+    if (config->prefix_len > 0 &&
+        base_stream_write(config->b, config->prefix, config->prefix_len) < 0)
+        relay->sides[1].broken = true;
     for (i = 0; i < 2; i++)
         base_stream_set_events(streams[i], &events, &relay->sides[i]);
     return relay;

@@ -20,7 +20,17 @@ struct relay;
 enum relay_end_reason {
     RELAY_FINISHED, /* both sides ended in order */
     RELAY_BROKEN,   /* a side was reset; what it had sent was passed on */
-    RELAY_IDLE      /* nothing moved for too long */
+    RELAY_IDLE,     /* nothing moved for too long */
+    RELAY_SILENT,   /* b never said a byte, and its time ran out */
+    RELAY_DRAINED,  /* the gateway ends */
+    RELAY_REASONS
+};
+
+/** How it went, lent for the call of done. */
+struct relay_end {
+    enum relay_end_reason reason;
+    uint64_t a_bytes, b_bytes; /* what each said, and was passed on */
+    bool b_gave_up;            /* b ended or broke without a byte, a had not */
 };
 
 struct relay_config {
@@ -28,14 +38,19 @@ struct relay_config {
     struct base_stream *a, *b; /* given: the relay closes them */
     uint32_t idle_ms;          /* without a byte either way */
     uint32_t half_idle_ms;     /* the same, once a side has ended */
-    struct base_counter *a_bytes, *b_bytes; /* what each said; live */
+    uint32_t answer_ms;        /* for b's first byte; 0: no limit */
+    const void *prefix;        /* b hears this first; borrowed for the call */
+    size_t prefix_len;
+    struct base_counter *a_bytes[2], *b_bytes[2]; /* what each said; live */
     /** Comes once, from the loop, when all is over and closed. */
-    void (*done)(void *arg, enum relay_end_reason reason);
+    void (*done)(void *arg, const struct relay_end *end);
     void *arg;
 };
 
 /** Input that waits in the streams is passed on first. */
 struct relay *relay_new(const struct relay_config *config);
+/** How it went so far, but for the reason. */
+struct relay_end relay_so_far(const struct relay *relay);
 /** Ends it; done will not come. Not after done has. */
 void relay_free(struct relay *relay);
 

@@ -5,6 +5,7 @@
 #include "gateway/routes.h"
 
 #include <ctype.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #define LABEL_BYTES_MAX 63u
 
 struct routes {
+    atomic_uint holders;
     struct route *rows;
     size_t count;
 };
@@ -187,6 +189,7 @@ struct routes *routes_new(const struct routes_input *input)
     size_t i;
 
     BASE_NEW(routes);
+    atomic_init(&routes->holders, 1);
     if (input->expose_servers) {
         add_servers(&entries);
         for (i = 0; i < input->site_count; i++)
@@ -197,11 +200,17 @@ struct routes *routes_new(const struct routes_input *input)
     return routes;
 }
 
+struct routes *routes_share(struct routes *routes)
+{
+    atomic_fetch_add(&routes->holders, 1);
+    return routes;
+}
+
 void routes_free(struct routes *routes)
 {
     size_t i;
 
-    if (routes == NULL)
+    if (routes == NULL || atomic_fetch_sub(&routes->holders, 1) > 1)
         return;
     for (i = 0; i < routes->count; i++) {
         base_free(routes->rows[i].pattern);

@@ -53,6 +53,9 @@ struct route {
 };
 
 struct routes *routes_new(const struct routes_input *input);
+/** One more holder of the same table, on any thread. Returns routes. */
+struct routes *routes_share(struct routes *routes);
+/** By each holder. NULL is fine. */
 void routes_free(struct routes *routes);
 /** The row for a server name in lower case; NULL if there is none. */
 const struct route *routes_find(const struct routes *routes, const char *name);

@@ -2,6 +2,7 @@
 #include "gateway/series.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <string.h>
 #include <uthash.h>
 
@@ -16,6 +17,7 @@ struct label {
 };
 
 struct series {
+    pthread_mutex_t lock; /* of labels; entries never change */
     struct base_metrics *metrics;
     const char *names[SERIES_NAMES_MAX];
     size_t name_count;
@@ -42,6 +44,7 @@ struct series *series_new(struct base_metrics *metrics,
     struct series *series;
 
     BASE_NEW(series);
+    pthread_mutex_init(&series->lock, NULL);
     series->metrics = metrics;
     series->label_key = label_key;
     series->labels_max = labels_max;
@@ -65,10 +68,11 @@ void series_free(struct series *series)
         base_free(label->text);
         base_free(label);
     }
+    pthread_mutex_destroy(&series->lock);
     base_free(series);
 }
 
-const struct series_entry *series_get(struct series *series, const char *text)
+static const struct series_entry *get(struct series *series, const char *text)
 {
     struct label *label;
 
@@ -83,4 +87,14 @@ const struct series_entry *series_get(struct series *series, const char *text)
     HASH_ADD_KEYPTR(hh, series->labels, label->text, strlen(label->text),
                     label);
     return &label->entry;
+}
+
+const struct series_entry *series_get(struct series *series, const char *text)
+{
+    const struct series_entry *entry;
+
+    pthread_mutex_lock(&series->lock);
+    entry = get(series, text);
+    pthread_mutex_unlock(&series->lock);
+    return entry;
 }

@@ -2,7 +2,7 @@
  * Counters with a label that strangers choose: at most so many labels get
  * counters of their own, all further ones share those of "other". Without this
  * bound a stream of made-up names would use up the registry.
- * Threads: one at a time per object.
+ * Threads: any.
  */
 #ifndef GATEWAY_SERIES_H
 #define GATEWAY_SERIES_H

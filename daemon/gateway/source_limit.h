@@ -1,7 +1,7 @@
 /*
  * How many connections each source address has now, so that one alone cannot
  * take them all. An entry lives as long as its connections do.
- * Threads: one at a time per object.
+ * Threads: any.
  */
 #ifndef GATEWAY_SOURCE_LIMIT_H
 #define GATEWAY_SOURCE_LIMIT_H

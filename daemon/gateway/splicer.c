@@ -8,7 +8,7 @@
  * than the scratch takes, it splices, until little comes again. What was copied
  * and cannot leave waits in the pipe. Without a pipe bytes are peeked at,
  * written as far as that goes, and only then taken from the socket: nothing is
- * ever held outside the kernel.
+ * held outside the kernel but what of the first bytes did not leave at once.
  */
 #include "gateway/splicer.h"
 
@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
+#include "gateway/idle.h"
 #include "gateway/pipe_pool.h"
 
 #define SCRATCH_BYTES PIPE_POOL_LITTLE_BYTES
@@ -36,22 +38,23 @@ struct way {
     struct splice *splice;
     int from, to;
     struct event readable, writable; /* of from, of to; at most one is added */
+    struct base_buf early;           /* goes before all else */
     struct pipe_ends pipe;           /* while held > 0 */
     size_t held;
     bool bulk;  /* the last read was large */
     bool ended; /* no more input comes */
     bool over;  /* and all of it, and its end, was passed on; or it broke */
-    struct base_counter *bytes;
+    struct base_counter *counters[2];
+    uint64_t bytes;
 };
 
 struct splice {
     struct splicer *splicer;
-    struct way ways[2];
-    struct base_timer idle;
-    uint64_t moved_ms;
-    uint32_t idle_ms, half_idle_ms;
+    struct way ways[2]; /* from the client, from the server */
+    struct idle idle;
     bool broken;
-    void (*done)(void *arg, enum relay_end_reason reason);
+    bool b_gave_up;
+    void (*done)(void *arg, const struct relay_end *end);
     void *arg;
 };
 
@@ -84,6 +87,7 @@ static void close_way(struct way *way)
     event_del(&way->writable);
     if (way->held > 0)
         pipe_pool_give(&way->splice->splicer->pipes, way->pipe, way->held);
+    base_buf_close(&way->early);
     way->held = 0;
     way->ended = true;
     way->over = true;
@@ -93,7 +97,7 @@ void splice_free(struct splice *splice)
 {
     int i;
 
-    base_timer_stop(&splice->idle);
+    idle_stop(&splice->idle);
     for (i = 0; i < 2; i++)
         close_way(&splice->ways[i]);
     close(splice->ways[0].from);
@@ -101,32 +105,31 @@ void splice_free(struct splice *splice)
     base_free(splice);
 }
 
-static void finish(struct splice *splice, enum relay_end_reason reason)
+struct relay_end splice_so_far(const struct splice *splice)
 {
-    void (*done)(void *arg, enum relay_end_reason reason) = splice->done;
-    void *arg = splice->arg;
-
-    splice_free(splice);
-    done(arg, reason);
+    return (struct relay_end){.a_bytes = splice->ways[0].bytes,
+                              .b_bytes = splice->ways[1].bytes,
+                              .b_gave_up = splice->b_gave_up};
 }
 
-static uint32_t idle_limit_ms(const struct splice *splice)
+static void finish(struct splice *splice, enum relay_end_reason reason)
 {
-    return splice->ways[0].ended || splice->ways[1].ended ? splice->half_idle_ms
-                                                          : splice->idle_ms;
+    void (*done)(void *arg, const struct relay_end *end) = splice->done;
+    struct relay_end end = splice_so_far(splice);
+    void *arg = splice->arg;
+
+    end.reason = reason;
+    splice_free(splice);
+    done(arg, &end);
 }
 
 static void on_idle(void *arg)
 {
     struct splice *splice = arg;
-    uint64_t quiet_ms =
-        base_env_now_ms(splice->idle.env) - splice->moved_ms;
-    uint32_t limit_ms = idle_limit_ms(splice);
 
-    if (quiet_ms >= limit_ms)
-        finish(splice, RELAY_IDLE);
-    else
-        base_timer_start_ms(&splice->idle, limit_ms - quiet_ms);
+    if (idle_is_over(&splice->idle))
+        finish(splice, idle_is_unanswered(&splice->idle) ? RELAY_SILENT
+                                                   : RELAY_IDLE);
 }
 
 /* ---- moving ---------------------------------------------------------------
@@ -142,11 +145,32 @@ static struct way *other_way(struct way *way)
     return &way->splice->ways[way == &way->splice->ways[0]];
 }
 
+static void note_bytes(struct way *way, size_t len)
+{
+    way->bytes += len;
+    base_counter_add(way->counters[0], len);
+    base_counter_add(way->counters[1], len);
+    if (way == &way->splice->ways[1])
+        way->splice->idle.answered = true;
+}
+
+/* No more input comes. A server that hangs up on a hello without a word is no
+ * server. */
+static void end_way(struct way *way)
+{
+    struct splice *splice = way->splice;
+
+    if (way == &splice->ways[1] && way->bytes == 0 && way->held == 0 &&
+        !way->ended && !splice->ways[0].ended)
+        splice->b_gave_up = true;
+    way->ended = true;
+}
+
 /* The socket that we read from is broken: nothing more gets into it either. */
 static void on_read_failed(struct way *way)
 {
     way->splice->broken = true;
-    way->ended = true;
+    end_way(way);
     close_way(other_way(way));
 }
 
@@ -170,7 +194,7 @@ static bool splice_in(struct way *way)
     }
     pipe_pool_give(&way->splice->splicer->pipes, way->pipe, 0);
     if (got == 0)
-        way->ended = true;
+        end_way(way);
     else if (!is_later())
         on_read_failed(way);
     return false;
@@ -189,7 +213,7 @@ static bool splice_out(struct way *way)
             return false;
         }
         way->held -= (size_t)sent;
-        base_counter_add(way->bytes, (uint64_t)sent);
+        note_bytes(way, (size_t)sent);
     }
     pipe_pool_give(&way->splice->splicer->pipes, way->pipe, 0);
     return true;
@@ -207,7 +231,7 @@ static void send_or_hold(struct way *way, const void *data, size_t len)
         return;
     }
     left = sent > 0 ? len - (size_t)sent : len;
-    base_counter_add(way->bytes, len - left);
+    note_bytes(way, len - left);
     if (left > 0 &&
         write(way->pipe.in, (const uint8_t *)data + (len - left), left) !=
             (ssize_t)left) {
@@ -229,7 +253,7 @@ static bool pass_little(struct way *way)
     if (got <= 0) {
         pipe_pool_give(&way->splice->splicer->pipes, way->pipe, 0);
         if (got == 0)
-            way->ended = true;
+            end_way(way);
         else if (!is_later())
             on_read_failed(way);
         return false;
@@ -248,7 +272,7 @@ static bool copy(struct way *way, bool *blocked)
 
     if (seen <= 0) {
         if (seen == 0)
-            way->ended = true;
+            end_way(way);
         else if (!is_later())
             on_read_failed(way);
         return false;
@@ -261,7 +285,7 @@ static bool copy(struct way *way, bool *blocked)
         return false;
     }
     recv(way->from, NULL, (size_t)sent, MSG_TRUNC); /* it is there: seen */
-    base_counter_add(way->bytes, (uint64_t)sent);
+    note_bytes(way, (size_t)sent);
     *blocked = sent < seen;
     return sent == seen;
 }
@@ -279,23 +303,49 @@ static void wait_for(struct way *way, bool readable, bool writable)
         event_del(&way->writable);
 }
 
+/* After the second end both are closed, which says it too. */
 static void pass_end_on(struct way *way)
 {
     struct splice *splice = way->splice;
 
     way->over = true;
+    if (way == &splice->ways[1])
+        splice->idle.answered = true;
+    if (other_way(way)->over)
+        return;
     shutdown(way->to, SHUT_WR);
-    if (!splice->ways[0].over || !splice->ways[1].over)
-        base_timer_start_ms(&splice->idle, splice->half_idle_ms);
+    idle_set_half(&splice->idle);
+}
+
+/* True once nothing of it is left. */
+static bool send_early(struct way *way)
+{
+    size_t len = base_buf_len(&way->early);
+    ssize_t sent = send(way->to, base_buf_data(&way->early), len, MSG_NOSIGNAL);
+
+    if (sent < 0) {
+        if (!is_later())
+            on_write_failed(way);
+        return false;
+    }
+    base_buf_consume(&way->early, (size_t)sent);
+    note_bytes(way, (size_t)sent);
+    if ((size_t)sent < len)
+        return false;
+    base_buf_close(&way->early);
+    return true;
 }
 
 static void move(struct way *way)
 {
-    bool blocked = false;
+    bool blocked = false, waits;
     int round;
 
     for (round = 0; round < ROUNDS_PER_TURN && !way->over; round++) {
-        if (way->held > 0) {
+        if (base_buf_len(&way->early) > 0) {
+            if (!send_early(way))
+                break;
+        } else if (way->held > 0) {
             if (!splice_out(way))
                 break;
         } else if (way->ended) {
@@ -307,10 +357,11 @@ static void move(struct way *way)
             break;
         }
     }
-    way->splice->moved_ms = base_env_now_ms(way->splice->idle.env);
-    if (way->ended && way->held == 0 && !way->over)
+    idle_note(&way->splice->idle);
+    waits = way->held > 0 || base_buf_len(&way->early) > 0;
+    if (way->ended && !waits && !way->over)
         pass_end_on(way);
-    blocked = blocked || way->held > 0;
+    blocked = blocked || waits;
     wait_for(way, !way->over && !blocked, !way->over && blocked);
 }
 
@@ -330,13 +381,15 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
  */
 
 static void open_way(struct splice *splice, int i, int from, int to,
-                     struct base_counter *bytes)
+                     struct base_counter *const counters[2])
 {
     struct event_base *base = base_loop_event_base(splice->splicer->loop);
     struct way *way = &splice->ways[i];
 
-    *way = (struct way){
-        .splice = splice, .from = from, .to = to, .bytes = bytes};
+    *way = (struct way){.splice = splice,
+                        .from = from,
+                        .to = to,
+                        .counters = {counters[0], counters[1]}};
     event_assign(&way->readable, base, from, EV_READ | EV_PERSIST, on_event,
                  way);
     event_assign(&way->writable, base, to, EV_WRITE | EV_PERSIST, on_event,
@@ -349,39 +402,43 @@ static bool is_plain(const struct base_stream *stream)
            base_stream_pending(stream) == 0;
 }
 
+/* The client's first bytes, and what is to go before them, leave at once. */
+static void send_first(struct way *way, const struct relay_config *config,
+                       const struct base_buf *hello)
+{
+    base_buf_append(&way->early, config->prefix, config->prefix_len);
+    base_buf_append(&way->early, base_buf_data(hello), base_buf_len(hello));
+    if (base_buf_len(&way->early) > 0)
+        send_early(way);
+    wait_for(way, base_buf_len(&way->early) == 0 && !way->over,
+             base_buf_len(&way->early) > 0);
+}
+
 struct splice *splice_new(struct splicer *splicer,
                           const struct relay_config *config)
 {
-    uint8_t *hello = splicer->scratch;
-    size_t hello_bytes = base_stream_len(config->a);
-    struct pipe_ends pipe;
+    struct base_buf hello = config->a->in;
     struct splice *splice;
     int client, server;
 
     if (!is_plain(config->a) || !is_plain(config->b) ||
-        base_stream_len(config->b) > 0 || hello_bytes > SCRATCH_BYTES ||
-        !pipe_pool_take(&splicer->pipes, &pipe))
+        base_stream_len(config->b) > 0)
         return NULL;
-    memcpy(hello, base_stream_data(config->a), hello_bytes);
+    config->a->in = (struct base_buf)BASE_BUF_INIT;
     client = base_stream_release_fd(config->a);
     server = base_stream_release_fd(config->b);
     BASE_NEW(splice);
     splice->splicer = splicer;
-    splice->idle_ms = config->idle_ms;
-    splice->half_idle_ms = config->half_idle_ms;
+    splice->idle = (struct idle){.idle_ms = config->idle_ms,
+                                 .half_idle_ms = config->half_idle_ms,
+                                 .answer_ms = config->answer_ms};
     splice->done = config->done;
     splice->arg = config->arg;
-    splice->moved_ms = base_env_now_ms(config->env);
-    base_timer_init(&splice->idle, config->env, "gateway-idle", on_idle,
-                    splice);
-    base_timer_start_ms(&splice->idle, splice->idle_ms);
+    idle_start(&splice->idle, config->env, on_idle, splice);
     open_way(splice, 0, client, server, config->a_bytes);
     open_way(splice, 1, server, client, config->b_bytes);
-    splice->ways[0].pipe = pipe;
-    send_or_hold(&splice->ways[0], hello, hello_bytes);
-    wait_for(&splice->ways[0],
-             splice->ways[0].held == 0 && !splice->ways[0].over,
-             splice->ways[0].held > 0);
+    send_first(&splice->ways[0], config, &hello);
+    base_buf_close(&hello);
     /* It hears of a server that has gone again, too. */
     wait_for(&splice->ways[1], true, false);
     return splice;

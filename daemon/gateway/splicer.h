@@ -21,9 +21,10 @@ struct splicer *splicer_new(struct base_loop *loop);
 void splicer_free(struct splicer *splicer);
 /** As relay_new(), with the same rules for done. NULL, and nothing is taken, if
  * these streams need the copying relay: they are no plain TCP, have output
- * waiting or an end, b has input waiting, or no pipe is free. */
+ * waiting or an end, or b has input waiting. */
 struct splice *splice_new(struct splicer *splicer,
                           const struct relay_config *config);
+struct relay_end splice_so_far(const struct splice *splice);
 void splice_free(struct splice *splice);
 
 #endif

@@ -2,11 +2,13 @@
  * A hash table by address of those that are in use or failed lately; an address
  * that is neither needs no entry: nothing is known against it. Entries of old
  * failures are swept at most once a second, so the table stays as small as what
- * happened in the last seconds.
+ * happened in the last seconds. One lock is around it: what a connection asks
+ * of it takes well under a microsecond.
  */
 #include "gateway/targets.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <string.h>
 #include <uthash.h>
 
@@ -19,23 +21,24 @@ struct target {
     struct base_addr addr; /* the key: no padding, see below */
     size_t held;
     bool failed;
+    unsigned silent; /* in a row */
     uint64_t failed_ms;
 };
 _Static_assert(sizeof(struct base_addr) == 20,
                "a key with padding would not compare by its bytes");
 
 struct targets {
-    struct base_env *env;
+    pthread_mutex_t lock;
     struct target *by_addr;
     uint64_t swept_ms;
 };
 
-struct targets *targets_new(struct base_env *env)
+struct targets *targets_new(void)
 {
     struct targets *targets;
 
     BASE_NEW(targets);
-    targets->env = env;
+    pthread_mutex_init(&targets->lock, NULL);
     return targets;
 }
 
@@ -56,6 +59,7 @@ void targets_free(struct targets *targets)
         assert(target->held == 0);
         drop(targets, target);
     }
+    pthread_mutex_destroy(&targets->lock);
     base_free(targets);
 }
 
@@ -81,24 +85,30 @@ static struct target *find(const struct targets *targets,
     return target;
 }
 
-static bool is_failed(const struct targets *targets,
-                      const struct target *target)
+/* Something bad was heard of it lately. Another thread's clock may be a little
+ * ahead of ours. */
+static bool is_doubted(const struct target *target, uint64_t now)
 {
-    return target->failed && base_env_now_ms(targets->env) - target->failed_ms <
-                                 TARGETS_FAILED_MS;
+    return (target->failed || target->silent > 0) &&
+           (now < target->failed_ms ||
+            now - target->failed_ms < TARGETS_FAILED_MS);
 }
 
-static void sweep(struct targets *targets)
+static bool is_failed(const struct target *target, uint64_t now)
 {
-    uint64_t now = base_env_now_ms(targets->env);
+    return target->failed && is_doubted(target, now);
+}
+
+static void sweep(struct targets *targets, uint64_t now)
+{
     struct target *target, *next;
 
-    if (now - targets->swept_ms < SWEEP_MS)
+    if (now < targets->swept_ms || now - targets->swept_ms < SWEEP_MS)
         return;
     targets->swept_ms = now;
     HASH_ITER(hh, targets->by_addr, target, next)
     {
-        if (target->held == 0 && !is_failed(targets, target))
+        if (target->held == 0 && !is_doubted(target, now))
             drop(targets, target);
     }
 }
@@ -116,13 +126,13 @@ static bool is_in(const struct base_addr *addr, const struct base_addr *list,
 
 /* Smaller is better: one failed lately stands behind any that did not. */
 static size_t burden(const struct targets *targets,
-                     const struct base_addr *addr)
+                     const struct base_addr *addr, uint64_t now)
 {
     const struct target *target = find(targets, addr);
 
     if (target == NULL)
         return 0;
-    return target->held + (is_failed(targets, target) ? SIZE_MAX / 2 : 0);
+    return target->held + (is_failed(target, now) ? SIZE_MAX / 2 : 0);
 }
 
 static struct target *hold(struct targets *targets,
@@ -139,36 +149,54 @@ static struct target *hold(struct targets *targets,
     return target;
 }
 
-struct target *targets_pick(struct targets *targets,
-                            const struct base_addr *addrs, size_t count,
-                            const struct base_addr *tried, size_t tried_count,
-                            bool *last)
+static const struct base_addr *choose(struct targets *targets,
+                                      struct base_env *env,
+                                      const struct base_addr *addrs,
+                                      size_t count,
+                                      const struct base_addr *tried,
+                                      size_t tried_count, bool *last)
 {
+    uint64_t now = base_env_now_ms(env);
     const struct base_addr *best = NULL;
     size_t least = SIZE_MAX;
     size_t left = 0;
     uint64_t ties = 0;
     size_t i;
 
-    sweep(targets);
+    sweep(targets, now);
     for (i = 0; i < count; i++) {
         size_t weight;
 
         if (is_in(&addrs[i], tried, tried_count))
             continue;
         left++;
-        weight = burden(targets, &addrs[i]);
+        weight = burden(targets, &addrs[i], now);
         if (weight > least)
             continue;
         if (weight < least)
             ties = 0;
         least = weight;
         /* Each of n equals is kept with probability 1/n. */
-        if (base_env_random_below(targets->env, ++ties) == 0)
+        if (++ties == 1 || base_env_random_below(env, ties) == 0)
             best = &addrs[i];
     }
     *last = left == 1;
-    return best == NULL ? NULL : hold(targets, best);
+    return best;
+}
+
+struct target *targets_pick(struct targets *targets, struct base_env *env,
+                            const struct base_addr *addrs, size_t count,
+                            const struct base_addr *tried, size_t tried_count,
+                            bool *last)
+{
+    const struct base_addr *best;
+    struct target *target;
+
+    pthread_mutex_lock(&targets->lock);
+    best = choose(targets, env, addrs, count, tried, tried_count, last);
+    target = best == NULL ? NULL : hold(targets, best);
+    pthread_mutex_unlock(&targets->lock);
+    return target;
 }
 
 const struct base_addr *target_addr(const struct target *target)
@@ -176,25 +204,42 @@ const struct base_addr *target_addr(const struct target *target)
     return &target->addr;
 }
 
-void targets_release(struct targets *targets, struct target *target)
+void targets_release(struct targets *targets, struct base_env *env,
+                     struct target *target)
 {
+    pthread_mutex_lock(&targets->lock);
     assert(target->held > 0);
     target->held--;
-    if (target->held == 0 && !is_failed(targets, target))
+    if (target->held == 0 && !is_doubted(target, base_env_now_ms(env)))
         drop(targets, target);
+    pthread_mutex_unlock(&targets->lock);
 }
 
-void targets_report(struct targets *targets, struct target *target, bool failed)
+void targets_report(struct targets *targets, struct base_env *env,
+                    struct target *target, enum targets_outcome outcome)
 {
-    target->failed = failed;
-    target->failed_ms = base_env_now_ms(targets->env);
+    pthread_mutex_lock(&targets->lock);
+    if (outcome == TARGETS_SILENT)
+        target->silent++;
+    else if (outcome != TARGETS_CONNECTED)
+        target->silent = 0;
+    target->failed = outcome == TARGETS_DIAL_FAILED ||
+                     target->silent >= TARGETS_SILENT_MAX;
+    if (outcome == TARGETS_SILENT || outcome == TARGETS_DIAL_FAILED)
+        target->failed_ms = base_env_now_ms(env);
+    pthread_mutex_unlock(&targets->lock);
 }
 
-size_t targets_held(const struct targets *targets, const struct base_addr *addr)
+size_t targets_held(struct targets *targets, const struct base_addr *addr)
 {
-    const struct target *target = find(targets, addr);
+    const struct target *target;
+    size_t held;
 
-    return target == NULL ? 0 : target->held;
+    pthread_mutex_lock(&targets->lock);
+    target = find(targets, addr);
+    held = target == NULL ? 0 : target->held;
+    pthread_mutex_unlock(&targets->lock);
+    return held;
 }
 
 size_t targets_count(const struct targets *targets)

@@ -17,6 +17,7 @@ struct base_dial {
     struct base_loop *loop;
     int fd; /* -1 once it failed */
     int status;
+    struct base_addr to;
     struct event event;
     struct base_timer deadline;
     base_dial_fn done;
@@ -46,15 +47,17 @@ static void finish(struct base_dial *dial, int status)
     struct base_stream *stream = NULL;
 
     if (status == 0) {
+        struct base_addr local;
+
         event_del(&dial->event);
-        stream = stream_tcp_new(dial->loop, dial->fd);
-        dial->fd = -1;
+        socket_local_addr(dial->fd, &local);
         /* A dial of a free port of our own may meet itself: TCP's
          * simultaneous open. Nobody listens there. */
-        if (base_addr_equal(&stream->local, &stream->peer)) {
-            base_stream_close(stream);
-            stream = NULL;
+        if (base_addr_equal(&local, &dial->to)) {
             status = BASE_EREFUSED;
+        } else {
+            stream = stream_tcp_new(dial->loop, dial->fd, &local, &dial->to);
+            dial->fd = -1;
         }
     }
     dial_tcp_cancel(dial);
@@ -133,7 +136,9 @@ int dial_tcp(void *ctx, const struct base_addr *to,
         return rv;
     }
     BASE_NEW(dial);
-    *dial = (struct base_dial){.loop = ctx, .fd = fd, .done = done, .arg = arg};
+    *dial = (struct base_dial){
+        .loop = ctx, .fd = fd, .to = *to, .done = done, .arg = arg};
+    socket_set_stream(fd);
     start(dial, to, timeout_ms);
     if (out != NULL)
         *out = dial;

@@ -4,6 +4,9 @@
  * loop does not spin on a socket that stays readable.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,6 +29,8 @@ struct base_listener {
     struct base_addr addr;
     base_accept_fn accept;
     void *arg;
+    bool is_any;    /* addr is not that of each connection */
+    bool data_first;
     bool accepting; /* within the callback: close leaves freeing to us */
     bool closed;
     struct base_counter *pauses;
@@ -58,10 +63,28 @@ static void on_pause_over(void *arg)
     event_add(&listener->event, NULL);
 }
 
+static struct base_stream *stream_of(const struct base_listener *listener,
+                                     int fd, const struct sockaddr_storage *sa)
+{
+    struct base_addr local = listener->addr, peer = {0};
+    struct base_stream *stream;
+
+    if (listener->is_any)
+        socket_local_addr(fd, &local);
+    base_addr_from_sockaddr(&peer, (const struct sockaddr *)sa);
+    stream = stream_tcp_new(listener->loop, fd, &local, &peer);
+    if (listener->data_first)
+        stream_tcp_read_early(stream);
+    return stream;
+}
+
 /* False if accepting is over for this turn. */
 static bool accept_one(struct base_listener *listener)
 {
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    int fd = accept4(listener->fd, (struct sockaddr *)&sa, &len,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd < 0) {
         if (errno == EAGAIN)
@@ -75,7 +98,7 @@ static bool accept_one(struct base_listener *listener)
     }
     listener->pause_ms = 0;
     listener->accepting = true;
-    listener->accept(listener->arg, stream_tcp_new(listener->loop, fd));
+    listener->accept(listener->arg, stream_of(listener, fd, &sa));
     listener->accepting = false;
     if (!listener->closed)
         return true;
@@ -91,6 +114,15 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     while (left-- > 0 && accept_one(arg))
         ;
+}
+
+static bool defers_accept(int fd)
+{
+    int seconds = 0;
+    socklen_t len = sizeof(seconds);
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, &len) == 0 &&
+           seconds > 0;
 }
 
 static int open_listening(const struct base_addr *at)
@@ -112,27 +144,36 @@ static int open_listening(const struct base_addr *at)
     return fd;
 }
 
-int listen_tcp(void *ctx, const struct base_addr *at, base_accept_fn accept,
-               void *arg, struct base_listener **out)
+struct base_listener *base_loop_listen_fd(struct base_loop *loop, int fd,
+                                          base_accept_fn accept, void *arg)
 {
-    struct base_loop *loop = ctx;
     struct base_listener *listener;
-    int fd = open_listening(at);
 
-    if (fd < 0)
-        return fd;
     BASE_NEW(listener);
     *listener = (struct base_listener){
         .loop = loop, .fd = fd, .accept = accept, .arg = arg};
+    socket_set_stream(fd);
     listener->pauses = base_metrics_counter(
         loop->env.metrics, "isthmus.net.accept_pauses", NULL, NULL);
     socket_local_addr(fd, &listener->addr);
+    listener->is_any = base_addr_is_any(&listener->addr);
+    listener->data_first = defers_accept(fd);
     base_timer_init(&listener->pause, &loop->env, "accept-pause", on_pause_over,
                     listener);
     event_assign(&listener->event, loop->base, fd, EV_READ | EV_PERSIST,
                  on_acceptable, listener);
     event_add(&listener->event, NULL);
-    *out = listener;
+    return listener;
+}
+
+int listen_tcp(void *ctx, const struct base_addr *at, base_accept_fn accept,
+               void *arg, struct base_listener **out)
+{
+    int fd = open_listening(at);
+
+    if (fd < 0)
+        return fd;
+    *out = base_loop_listen_fd(ctx, fd, accept, arg);
     return 0;
 }
 
@@ -140,6 +181,14 @@ void listen_tcp_addr(const struct base_listener *listener,
                      struct base_addr *out)
 {
     *out = listener->addr;
+}
+
+void base_loop_listener_empty(struct base_listener *listener)
+{
+    struct pollfd queue = {.fd = listener->fd, .events = POLLIN};
+
+    while (poll(&queue, 1, 0) > 0 && accept_one(listener))
+        ;
 }
 
 void listen_tcp_close(struct base_listener *listener)

@@ -214,6 +214,11 @@ void base_gauge_set(struct base_gauge *gauge, int64_t value)
     atomic_store_explicit(&gauge->value, value, memory_order_relaxed);
 }
 
+void base_gauge_add(struct base_gauge *gauge, int64_t amount)
+{
+    atomic_fetch_add_explicit(&gauge->value, amount, memory_order_relaxed);
+}
+
 int64_t base_gauge_value(const struct base_gauge *gauge)
 {
     return atomic_load_explicit(&gauge->value, memory_order_relaxed);

@@ -5,9 +5,15 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "base/error.h"
+
+/* What was sent and is not acknowledged for so long ends the connection
+ * (tcp(7)): a peer, or a gateway on the way, that lost power says no word, and
+ * the kernel alone would go on for a quarter of an hour. */
+#define SILENCE_MS_MAX 20000u
 
 int socket_open(const struct base_addr *addr, int type)
 {
@@ -36,6 +42,16 @@ int socket_bind(int fd, const struct base_addr *addr)
     if (bind(fd, (struct sockaddr *)&sa, len) < 0)
         return base_error_from_errno(errno);
     return 0;
+}
+
+void socket_set_stream(int fd)
+{
+    unsigned silence_ms = SILENCE_MS_MAX;
+    int on = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms,
+               sizeof(silence_ms));
 }
 
 void socket_local_addr(int fd, struct base_addr *out)

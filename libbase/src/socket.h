@@ -14,6 +14,9 @@
 int socket_open(const struct base_addr *addr, int type);
 /** 0 or a base error. */
 int socket_bind(int fd, const struct base_addr *addr);
+/** What every TCP stream has: no delay of small writes, and an end where what
+ * was sent is not acknowledged. Accepted sockets have it of their listener. */
+void socket_set_stream(int fd);
 /** The address it is bound to; family 0 if the kernel does not say. */
 void socket_local_addr(int fd, struct base_addr *out);
 

@@ -11,8 +11,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -23,11 +21,6 @@
 
 #define READ_BYTES_PER_TURN (256u * 1024u) /* then others get theirs */
 #define SEND_CALLS_PER_TURN 4
-/* What was sent and is not acknowledged for so long ends the connection
- * (tcp(7)): a peer, or a gateway on the way, that lost power says no word, and
- * the kernel alone would go on for a quarter of an hour. */
-#define SILENCE_MS_MAX 20000u
-
 struct stream_tcp {
     struct base_stream base; /* first: the public face */
     struct base_loop *loop;  /* NULL while detached */
@@ -369,25 +362,25 @@ static const struct base_stream_ops tcp_ops = {
     .flush = tcp_flush,
 };
 
-struct base_stream *stream_tcp_new(struct base_loop *loop, int fd)
+struct base_stream *stream_tcp_new(struct base_loop *loop, int fd,
+                                   const struct base_addr *local,
+                                   const struct base_addr *peer)
 {
-    struct sockaddr_storage sa;
-    socklen_t len = sizeof(sa);
     struct stream_tcp *tcp;
-    unsigned silence_ms = SILENCE_MS_MAX;
-    int on = 1;
 
     BASE_NEW(tcp);
     base_stream_init(&tcp->base, &tcp_ops, &loop->env);
     tcp->fd = fd;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms,
-               sizeof(silence_ms));
-    if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
-        base_addr_from_sockaddr(&tcp->base.local, (struct sockaddr *)&sa);
-    len = sizeof(sa);
-    if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
-        base_addr_from_sockaddr(&tcp->base.peer, (struct sockaddr *)&sa);
+    tcp->base.local = *local;
+    tcp->base.peer = *peer;
     tcp_attach(&tcp->base, &loop->env);
     return &tcp->base;
+}
+
+/* An end or an error is left to the loop, which will meet it again. */
+void stream_tcp_read_early(struct base_stream *stream)
+{
+    struct stream_tcp *tcp = tcp_of(stream);
+
+    read_some(tcp, in_room(tcp));
 }

@@ -7,8 +7,12 @@
 #include "base/stream.h"
 #include "loop_private.h"
 
-/** Takes over a connected, non-blocking socket. */
-struct base_stream *stream_tcp_new(struct base_loop *loop, int fd);
+/** Takes over a connected, non-blocking socket (with socket_set_stream()). */
+struct base_stream *stream_tcp_new(struct base_loop *loop, int fd,
+                                   const struct base_addr *local,
+                                   const struct base_addr *peer);
+/** Reads what is there already; for a stream that has no handlers yet. */
+void stream_tcp_read_early(struct base_stream *stream);
 /** Writes out what the streams of the loop gathered in this turn. */
 void stream_tcp_flush_all(struct base_loop *loop);
 

@@ -13,6 +13,7 @@
 struct fixture {
     struct base_sim *sim;
     struct targets *targets;
+    struct base_env *env;
     struct base_addr addrs[3];
 };
 
@@ -22,8 +23,9 @@ static void setup(struct fixture *fixture)
     int i;
 
     fixture->sim = base_sim_new(1);
-    fixture->targets = targets_new(base_sim_host_env(
-        base_sim_host_new(fixture->sim, "gateway", &own, 1), "main"));
+    fixture->targets = targets_new();
+    fixture->env = base_sim_host_env(
+        base_sim_host_new(fixture->sim, "gateway", &own, 1), "main");
     for (i = 0; i < 3; i++) {
         fixture->addrs[i] = gw_addr("10.0.0.1:8443");
         fixture->addrs[i].ip[3] = (uint8_t)(i + 1);
@@ -40,7 +42,7 @@ static struct target *pick(struct fixture *fixture, size_t count)
 {
     bool last;
 
-    return targets_pick(fixture->targets, fixture->addrs, count, NULL, 0,
+    return targets_pick(fixture->targets, fixture->env, fixture->addrs, count, NULL, 0,
                         &last);
 }
 
@@ -55,13 +57,13 @@ START_TEST(the_least_loaded_is_picked)
     for (i = 0; i < 3; i++)
         held[i] = pick(&fixture, 3);
     ck_assert(held[0] != held[1] && held[1] != held[2] && held[0] != held[2]);
-    targets_release(fixture.targets, held[1]);
+    targets_release(fixture.targets, fixture.env, held[1]);
     again = pick(&fixture, 3);
     for (i = 0; i < 3; i++)
         ck_assert_uint_eq(targets_held(fixture.targets, &fixture.addrs[i]), 1);
-    targets_release(fixture.targets, held[0]);
-    targets_release(fixture.targets, held[2]);
-    targets_release(fixture.targets, again);
+    targets_release(fixture.targets, fixture.env, held[0]);
+    targets_release(fixture.targets, fixture.env, held[2]);
+    targets_release(fixture.targets, fixture.env, again);
     ck_assert_uint_eq(targets_count(fixture.targets), 0);
     teardown(&fixture);
 }
@@ -78,7 +80,7 @@ START_TEST(ties_are_broken_by_chance)
         struct target *target = pick(&fixture, 3);
 
         picks[target_addr(target)->ip[3] - 1]++;
-        targets_release(fixture.targets, target);
+        targets_release(fixture.targets, fixture.env, target);
     }
     for (i = 0; i < 3; i++)
         ck_assert_uint_gt(picks[i], 60);
@@ -95,26 +97,27 @@ START_TEST(a_failure_is_held_against_one_for_a_while)
 
     setup(&fixture);
     failed = pick(&fixture, 1);
-    targets_report(fixture.targets, failed, true);
-    targets_release(fixture.targets, failed);
+    targets_report(fixture.targets, fixture.env, failed,
+                   TARGETS_DIAL_FAILED);
+    targets_release(fixture.targets, fixture.env, failed);
     for (i = 0; i < 20; i++) { /* however loaded, the other one is better */
         others[i] = pick(&fixture, 2);
         ck_assert_uint_eq(target_addr(others[i])->ip[3], 2);
     }
     /* If it is the only one left, it is tried all the same. */
-    failed = targets_pick(fixture.targets, fixture.addrs, 2, &fixture.addrs[1],
+    failed = targets_pick(fixture.targets, fixture.env, fixture.addrs, 2, &fixture.addrs[1],
                           1, &last);
     ck_assert(base_addr_equal(target_addr(failed), &fixture.addrs[0]));
     ck_assert(last);
-    targets_release(fixture.targets, failed);
-    ck_assert_ptr_null(targets_pick(fixture.targets, fixture.addrs, 2,
+    targets_release(fixture.targets, fixture.env, failed);
+    ck_assert_ptr_null(targets_pick(fixture.targets, fixture.env, fixture.addrs, 2,
                                     fixture.addrs, 2, &last));
     base_sim_run_for_ms(fixture.sim, TARGETS_FAILED_MS);
     failed = pick(&fixture, 2);
     ck_assert(base_addr_equal(target_addr(failed), &fixture.addrs[0]));
-    targets_release(fixture.targets, failed);
+    targets_release(fixture.targets, fixture.env, failed);
     for (i = 0; i < 20; i++)
-        targets_release(fixture.targets, others[i]);
+        targets_release(fixture.targets, fixture.env, others[i]);
     ck_assert_uint_eq(targets_count(fixture.targets), 0);
     teardown(&fixture);
 }
@@ -127,14 +130,15 @@ START_TEST(old_failures_are_forgotten)
 
     setup(&fixture);
     target = pick(&fixture, 1);
-    targets_report(fixture.targets, target, true);
-    targets_release(fixture.targets, target);
+    targets_report(fixture.targets, fixture.env, target,
+                   TARGETS_DIAL_FAILED);
+    targets_release(fixture.targets, fixture.env, target);
     ck_assert_uint_eq(targets_count(fixture.targets), 1);
     base_sim_run_for_ms(fixture.sim, TARGETS_FAILED_MS + 1000);
-    target = targets_pick(fixture.targets, fixture.addrs + 1, 1, NULL, 0,
+    target = targets_pick(fixture.targets, fixture.env, fixture.addrs + 1, 1, NULL, 0,
                           &(bool){false});
     ck_assert_uint_eq(targets_count(fixture.targets), 1);
-    targets_release(fixture.targets, target);
+    targets_release(fixture.targets, fixture.env, target);
     teardown(&fixture);
 }
 END_TEST

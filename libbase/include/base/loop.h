@@ -47,6 +47,15 @@ void base_loop_stop(struct base_loop *loop);
 /** Live as long as the loop. */
 struct base_env *base_loop_env(struct base_loop *loop);
 struct base_net *base_loop_net(struct base_loop *loop);
+/** As base_net_listen(), on a socket (given) that listens already and does not
+ * block: one of several that share a port (SO_REUSEPORT), or that another
+ * process passed on. Where it waits for data (TCP_DEFER_ACCEPT), accept is
+ * called with that data in the stream's input. Closed like any other. */
+struct base_listener *base_loop_listen_fd(struct base_loop *loop, int fd,
+                                          base_accept_fn accept, void *arg);
+/** Accepts all that waits in the kernel's queue, for who is about to close: it
+ * would be reset. Not from within accept. */
+void base_loop_listener_empty(struct base_listener *listener);
 /** For what speaks libevent itself: evhttp, signals, splice. */
 struct event_base *base_loop_event_base(struct base_loop *loop);
 

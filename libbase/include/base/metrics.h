@@ -39,6 +39,8 @@ struct base_histogram *base_metrics_histogram(struct base_metrics *metrics,
 void base_counter_add(struct base_counter *counter, uint64_t amount);
 uint64_t base_counter_value(const struct base_counter *counter);
 void base_gauge_set(struct base_gauge *gauge, int64_t value);
+/** For a gauge that several threads share. */
+void base_gauge_add(struct base_gauge *gauge, int64_t amount);
 int64_t base_gauge_value(const struct base_gauge *gauge);
 void base_histogram_observe(struct base_histogram *histogram, uint64_t value);
 
