@@ -224,6 +224,9 @@ $(B)/bin/%-bench: $$(addprefix $(B)/obj/,$$(addsuffix .o,$$(basename $$(wildcard
 
 $(B)/bin/federation-bench: $(SIMOBJ)
 
+# Its calls bear a message of libfedstate's.
+$(B)/bin/rpc-bench: $(B)/lib/libfedstate.a
+
 # The killed servers of libraft's tests are measured too.
 $(B)/bin/recovery-bench: $(B)/obj/tests/libraft/process_server.o
 
@@ -234,6 +237,9 @@ bench-wan-peer: all $(B)/bin/wan-bench ## WAN packets beside the same framing in
 	@mkdir -p $(B)/peers
 	@cd tests/bench/peers && go build -o $(abspath $(B))/peers/wanfed ./wanfed
 	@$(B)/bin/wan-bench; $(B)/peers/wanfed
+
+bench-rpc-peer: all $(B)/bin/rpc-bench ## calls beside Go's net/rpc over yamux and TLS, in turns (needs Go)
+	@python3 -B tests/bench/peers/rpc.py $(B) $(RPC_ARGS)
 
 bench-raft-peers: $(B)/bin/raft-bench ## libraft beside canonical, hashicorp and etcd, in turns (needs Go)
 	@sh tests/deps.sh libraft-dev libuv1-dev liblz4-dev
@@ -327,6 +333,6 @@ compdb: ## compile_commands.json for editors
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all check check-all help deps compdb clean install deb demo bench bench-raft-peers sim interop netns fuzz mutants torture
+.PHONY: all check check-all help deps compdb clean install deb demo bench bench-raft-peers bench-rpc-peer sim interop netns fuzz mutants torture
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
