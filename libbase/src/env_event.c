@@ -153,6 +153,7 @@ void env_event_on_posts(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
+    ((struct base_loop *)arg)->news++;
     env_event_run_posts(arg, LOOP_POSTS_PER_TURN);
 }
 

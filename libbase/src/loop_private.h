@@ -46,6 +46,12 @@ struct base_loop {
 
     atomic_bool stop;
 
+    /* Looking before sleeping (loop.c). */
+    uint64_t news;          /* turns of sockets and posts that had any */
+    unsigned looks_left;    /* that may be in vain; 0: it sleeps at once */
+    bool looked;            /* in vain, just now */
+    uint64_t look_again_ns; /* not before */
+
     /* Streams with something to write, written once a turn. */
     TAILQ_HEAD(, stream_tcp) flush;
     size_t flush_count;

@@ -145,6 +145,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
+    ((struct stream_tcp *)arg)->loop->news++;
     read_and_tell(arg, 0);
 }
 

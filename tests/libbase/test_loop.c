@@ -4,6 +4,7 @@
  */
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "real_world.h"
 
@@ -292,6 +293,46 @@ END_TEST
 /* ---- the rest -------------------------------------------------------------
  */
 
+static double thread_cpu_s(void)
+{
+    struct timespec used;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+struct chatter {
+    struct base_env *env;
+    unsigned left;
+    bool over;
+};
+
+static void chat(void *arg)
+{
+    struct chatter *chatter = arg;
+
+    chatter->over = chatter->left-- == 0;
+    if (!chatter->over)
+        ck_assert_int_eq(base_env_post(chatter->env, chat, chatter), 0);
+}
+
+/* It looks for more before it sleeps, but not for long. */
+START_TEST(a_loop_falls_asleep_after_a_lively_time)
+{
+    struct real_world world = real_world_open();
+    struct chatter chatter = {.env = world.env, .left = 1000};
+    bool never = false;
+    double cpu_s;
+
+    ck_assert_int_eq(base_env_post(world.env, chat, &chatter), 0);
+    await(&world, &chatter.over);
+    cpu_s = thread_cpu_s();
+    base_loop_run_until(world.loop, is_true, &never, 300);
+    ck_assert_double_lt(thread_cpu_s() - cpu_s, 0.05);
+    real_world_close(&world);
+}
+END_TEST
+
 START_TEST(random_numbers_are_random_enough)
 {
     struct real_world world = real_world_open();
@@ -353,6 +394,7 @@ Suite *loop_suite(void)
     tcase_add_test(tc, the_post_queue_is_bounded);
     tcase_add_test(tc, freeing_runs_what_was_accepted_and_no_more);
     tcase_add_test(tc, another_thread_can_stop_the_loop);
+    tcase_add_test(tc, a_loop_falls_asleep_after_a_lively_time);
     tcase_add_test(tc, random_numbers_are_random_enough);
     tcase_add_test(tc, lag_is_measured);
     suite_add_tcase(suite, tc);
