@@ -274,17 +274,34 @@ static bool is_valid(const Server__Register *change)
     return true;
 }
 
+/* A node's agent says more of it than gossip can; none of that is lost. */
+static void keep_own_words(Fedstate__Node *record, const Fedstate__Node *known)
+{
+    record->meta = known->meta;
+    record->n_meta = known->n_meta;
+    if (strcmp(record->address, known->address) == 0) {
+        record->tagged_addresses = known->tagged_addresses;
+        record->n_tagged_addresses = known->n_tagged_addresses;
+    }
+}
+
 int catalog_register(struct catalog *catalog, uint64_t index,
                      const Server__Register *change)
 {
+    const struct catalog_node *known;
     struct catalog_node *node;
+    Fedstate__Node record;
     bool changed = false, was_gateway;
     size_t i;
     int rv = 0;
 
     if (!is_valid(change))
         return BASE_EINVAL;
-    node = put_node(catalog, index, change->node, &changed);
+    record = *change->node;
+    known = catalog_find(catalog, record.node);
+    if (change->by_gossip && known)
+        keep_own_words(&record, known->node);
+    node = put_node(catalog, index, &record, &changed);
     if (node == NULL)
         return BASE_EFULL;
     was_gateway = has_gateway(node);

@@ -44,17 +44,6 @@ static bool is_known(const struct server *server, const Server__Register *say)
     return service != NULL && service->port == say->services[0]->port;
 }
 
-/* A node's agent says more of it than gossip can; none of that is lost. */
-static void keep_own_words(Fedstate__Node *node, const Fedstate__Node *known)
-{
-    node->meta = known->meta;
-    node->n_meta = known->n_meta;
-    if (strcmp(node->address, known->address) == 0) {
-        node->tagged_addresses = known->tagged_addresses;
-        node->n_tagged_addresses = known->n_tagged_addresses;
-    }
-}
-
 static void reconcile_record(struct server *server, const struct member *member)
 {
     Server__Register say = SERVER__REGISTER__INIT;
@@ -65,7 +54,6 @@ static void reconcile_record(struct server *server, const struct member *member)
     Fedstate__Check *checks[] = {&health};
     Fedstate__Pair lan = FEDSTATE__PAIR__INIT;
     Fedstate__Pair *tagged[] = {&lan};
-    const struct catalog_node *known;
     struct member_server as;
     char ip[BASE_ADDR_TEXT_MAX];
 
@@ -78,11 +66,9 @@ static void reconcile_record(struct server *server, const struct member *member)
     lan.value = node.address;
     node.tagged_addresses = tagged;
     node.n_tagged_addresses = 1;
-    known = catalog_find(&server->fsm.catalog, node.node);
-    if (known)
-        keep_own_words(&node, known->node);
     fill_health(&health, member);
     say.node = &node;
+    say.by_gossip = true;
     say.checks = checks;
     say.n_checks = 1;
     if (member_as_server(member, &as)) {
