@@ -110,8 +110,9 @@ static void on_rebalance(void *arg)
     request.body = base_buf_data(&body);
     request.body_len = base_buf_len(&body);
     if (rpc_pool_call(client->calls,
-                      &(struct rpc_target){client->config.datacenter,
-                                           other->node, other->addr},
+                      &(struct rpc_target){.dc = client->config.datacenter,
+                                           .node = other->node,
+                                           .addr = other->addr},
                       &request, on_pong, client, &client->ping) != 0)
         client->ping = NULL;
     base_buf_close(&body);

@@ -125,8 +125,9 @@ static void try(void *arg)
         try_later(passed, RPC_ENOLEADER, PASSING_NO_SERVERS);
         return;
     }
-    target = (struct rpc_target){config->datacenter, server->node,
-                                 server->addr};
+    target = (struct rpc_target){.dc = config->datacenter,
+                                 .node = server->node,
+                                 .addr = server->addr};
     memcpy(passed->server, server->id, sizeof(passed->server));
     passed->sent_ms = base_env_now_ms(config->env);
     request.body = rpc_call_body(passed->call, &request.body_len);

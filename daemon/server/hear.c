@@ -112,6 +112,13 @@ void hear_wan_member(void *ctx, enum gossip_event_kind kind,
     server_changed(server);
 }
 
+void hear_wan_arrival(void *ctx, const char *name)
+{
+    const struct server *server = ctx;
+
+    wan_side_warm(server->wan_side, name);
+}
+
 void hear_user_event(void *ctx, const struct gossip_event *event)
 {
     struct server *server = ctx;

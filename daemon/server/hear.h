@@ -22,6 +22,8 @@ void hear_lan_member(void *ctx, enum gossip_event_kind kind,
                      const struct member *member);
 void hear_wan_member(void *ctx, enum gossip_event_kind kind,
                      const struct member *member);
+/* Gossip loop. */
+void hear_wan_arrival(void *ctx, const char *name);
 void hear_user_event(void *ctx, const struct gossip_event *event);
 
 /* The locator: other routes; the primary's gateways are known. */

@@ -268,10 +268,22 @@ static struct crossing *cross(struct pool *pool,
     return crossing;
 }
 
+static void tell_arrivals(struct pool *pool, const struct gossip_event *event)
+{
+    size_t i;
+
+    if (event->kind != GOSSIP_EVENT_MEMBER_JOIN ||
+        pool->config.on_arrival == NULL)
+        return;
+    for (i = 0; i < event->member_count; i++)
+        pool->config.on_arrival(pool->config.ctx, event->members[i].name);
+}
+
 static void on_event(void *ctx, const struct gossip_event *event)
 {
     struct pool *pool = ctx;
 
+    tell_arrivals(pool, event);
     if (event->kind == GOSSIP_EVENT_QUERY) {
         pool_answer(pool, event);
         return;

@@ -25,6 +25,8 @@ struct pool_config {
      * was reaped). Main loop. */
     void (*on_member)(void *ctx, enum gossip_event_kind kind,
                       const struct member *member);
+    /** A member came to life. Gossip loop; may be NULL. */
+    void (*on_arrival)(void *ctx, const char *name);
     /** A user event. Main loop; may be NULL. */
     void (*on_user)(void *ctx, const struct gossip_event *event);
     const char *build; /* the answer to POOL_QUERY_VERSION; copied */

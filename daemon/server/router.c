@@ -12,7 +12,8 @@
 
 struct rpc_target router_target(const struct router_choice *choice)
 {
-    return (struct rpc_target){choice->dc, choice->node, choice->addr};
+    return (struct rpc_target){
+        .dc = choice->dc, .node = choice->node, .addr = choice->addr};
 }
 
 static bool failed_lately(const struct server *server, const char *dc,

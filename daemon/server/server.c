@@ -270,6 +270,7 @@ static int make_wan(struct server *server)
         .gossip = config->gossip.env,
         .default_port = config->serf_wan_port,
         .on_member = hear_wan_member,
+        .on_arrival = hear_wan_arrival,
         .on_user = hear_user_event,
         .build = config->build,
         .ctx = server,

@@ -25,9 +25,12 @@ struct wan_side {
 
 /* ---- gateways ------------------------------------------------------------- */
 
-static int pick(void *ctx, const char *dc, struct base_addr *gateway)
+static int pick(void *ctx, const char *dc, const struct base_addr *avoid,
+                struct base_addr *gateway)
 {
-    return fedstate_picker_pick(ctx, dc, gateway) == 0 ? 0 : RPC_ENOGATEWAY;
+    return fedstate_picker_pick(ctx, dc, avoid, gateway) == 0
+               ? 0
+               : RPC_ENOGATEWAY;
 }
 
 static void report(void *ctx, const char *dc, const struct base_addr *gateway,
@@ -38,7 +41,7 @@ static void report(void *ctx, const char *dc, const struct base_addr *gateway,
 }
 
 const struct rpc_gateway_ops wan_side_gateway_ops = {
-    .version = 1, .pick = pick, .report = report};
+    .version = 2, .pick = pick, .report = report};
 
 struct routes_letter {
     struct mail mail;
@@ -121,6 +124,12 @@ void wan_side_routes(struct wan_side *side, const struct fedstate_routes *routes
 void wan_side_renew(struct wan_side *side, const struct fedstate_routes *routes)
 {
     send_routes(side, routes, renew_deliver);
+}
+
+void wan_side_warm(struct wan_side *side, const char *name)
+{
+    if (side->wanfed)
+        wanfed_transport_warm(side->wanfed, name);
 }
 
 /* ---- accepted connections, main loop to gossip loop ----------------------- */

@@ -22,6 +22,8 @@ int wan_side_new(struct server *server, struct wan_side **out);
 void wan_side_free(struct wan_side *side);
 struct gossip_transport wan_side_transport(struct wan_side *side);
 void wan_side_attach(struct wan_side *side, struct gossip_memberlist *memberlist);
+/** Gossip loop: a member came to life; a connection to it is opened soon. */
+void wan_side_warm(struct wan_side *side, const char *name);
 /** Main loop: new routes for the gossip loop's picker. */
 void wan_side_routes(struct wan_side *side,
                      const struct fedstate_routes *routes);

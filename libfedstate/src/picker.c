@@ -73,8 +73,20 @@ static bool failed_lately(struct fedstate_picker *picker,
     return failure != NULL && base_env_now_ms(picker->env) < failure->until_ms;
 }
 
+/* One of these but avoid, unless it is the only one. */
+static void choose(struct fedstate_picker *picker,
+                   const struct base_addr *const *from, size_t count,
+                   const struct base_addr *avoid, struct base_addr *out)
+{
+    size_t at = base_env_random_below(picker->env, count);
+
+    if (avoid != NULL && count > 1 && base_addr_equal(from[at], avoid))
+        at = (at + 1 + base_env_random_below(picker->env, count - 1)) % count;
+    *out = *from[at];
+}
+
 int fedstate_picker_pick(struct fedstate_picker *picker, const char *dc,
-                         struct base_addr *out)
+                         const struct base_addr *avoid, struct base_addr *out)
 {
     const struct base_addr *addrs;
     const struct base_addr *good[FEDSTATE_CANDIDATES_MAX];
@@ -91,7 +103,7 @@ int fedstate_picker_pick(struct fedstate_picker *picker, const char *dc,
         if (!failed_lately(picker, &addrs[i]))
             good[good_count++] = &addrs[i];
     if (good_count > 0)
-        *out = *good[base_env_random_below(picker->env, good_count)];
+        choose(picker, good, good_count, avoid, out);
     else
         *out = addrs[base_env_random_below(picker->env, count)];
     return 0;

@@ -247,8 +247,9 @@ static int choose_path(struct rpc_dial *dial, const struct rpc_target *target)
     if (rv < 0)
         return rv;
     if (dial->by_gateway)
-        return dialer->gateways->pick(dialer->gateways_ctx, target->dc,
-                                      &dial->addr);
+        return dialer->gateways->pick(
+            dialer->gateways_ctx, target->dc,
+            target->avoid.family != 0 ? &target->avoid : NULL, &dial->addr);
     if (rpc_protocol_row(dial->protocol)->first_byte == RPC_BYTE_NONE ||
         target->addr.family == 0)
         return RPC_EINVAL;

@@ -152,7 +152,8 @@ static bool has_place(const struct pool_host *host)
 
 static void dial(struct pool_host *host)
 {
-    struct rpc_target target = {host->dc, host->node, host->addr};
+    struct rpc_target target = {
+        .dc = host->dc, .node = host->node, .addr = host->addr};
     int rv;
 
     if (host->dial != NULL || !has_place(host))

@@ -50,11 +50,14 @@ static int dial_inner(struct wanfed_dial *dial, const struct gossip_peer *to,
                                    &dial->inner);
 }
 
-static int dial_outer(struct wanfed_dial *dial, const char *node,
-                      const char *dc, uint32_t timeout_ms)
+/* Not through the gateway of the packets, if there is another: what a stream
+ * brings is meant to help where packets do not get through. */
+static int dial_outer(struct wanfed_dial *dial, const char *name,
+                      const char *node, const char *dc, uint32_t timeout_ms)
 {
     struct rpc_target target = {.dc = dc, .node = node};
 
+    (void)wanfed_peers_gateway(dial->transport, name, &target.avoid);
     return rpc_dialer_dial(dial->transport->config.dialer, &target,
                            RPC_PROTOCOL_GOSSIP_STREAM, timeout_ms, on_outer,
                            dial, &dial->outer);
@@ -84,7 +87,7 @@ int wanfed_dial_stream(void *ctx, const struct gossip_peer *to,
     if (strcasecmp(dc, transport->datacenter) == 0)
         rv = dial_inner(dial, to, timeout_ms);
     else
-        rv = dial_outer(dial, node, dc, timeout_ms);
+        rv = dial_outer(dial, to->name, node, dc, timeout_ms);
     if (rv < 0) {
         LIST_REMOVE(dial, link);
         base_free(dial);

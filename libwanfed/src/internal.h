@@ -71,6 +71,12 @@ void wanfed_peers_sweep(struct wanfed_transport *transport);
  * it. */
 void wanfed_peers_heard(struct wanfed_transport *transport, const char *key,
                         bool again);
+/** The gateway that packets to a peer go through now; false: none. */
+bool wanfed_peers_gateway(struct wanfed_transport *transport, const char *name,
+                          struct base_addr *out);
+/** Opens a connection soon, where there is none. BASE_EFULL. */
+int wanfed_peers_warm(struct wanfed_transport *transport, const char *name,
+                      const char *node, const char *dc);
 /** Those that wait to dial again do it now. */
 void wanfed_peers_retry(struct wanfed_transport *transport);
 /** Those with a connection through a gateway that is a way no more hang up. */

@@ -18,6 +18,10 @@
 /* With TLS 1.3 the far side may refuse our certificate after our handshake is
  * done, and a gateway may have no way on: an end that soon is a failed dial. */
 #define EARLY_MS 2000u
+/* Connections that are warmed spread over so long, so that a server that is new
+ * in a large pool is not met by all handshakes at once. */
+#define WARM_MS 1000u
+#define WARM_MS_PER_PEER 10u
 /* What fills a TLS record leaves for it at once; what is less waits for more,
  * until the turn ends. */
 #define RECORD_BYTES 16384u
@@ -43,6 +47,25 @@ static void log_down(const struct wanfed_peer *peer, int status)
              kv_str("server", peer->name),
              kv_str("error", rpc_strerror(status)),
              kv_int("code", status), kv_uint("failures", peer->failures));
+}
+
+static bool is_alive(const struct wanfed_peer *peer)
+{
+    struct gossip_memberlist *memberlist = peer->transport->memberlist;
+    struct gossip_node node;
+
+    return memberlist != NULL &&
+           gossip_memberlist_find(memberlist, peer->name, &node) &&
+           node.state == GOSSIP_ALIVE;
+}
+
+static void dial_soon(struct wanfed_peer *peer)
+{
+    uint64_t spread_ms =
+        WARM_MS + WARM_MS_PER_PEER * peer->transport->peer_count;
+
+    base_timer_start_ms(&peer->timer,
+                        base_env_random_below(peer->transport->env, spread_ms));
 }
 
 static void drop_queue(struct wanfed_peer *peer)
@@ -95,6 +118,16 @@ static void go_idle(struct wanfed_peer *peer)
     peer->state = WANFED_PEER_IDLE;
 }
 
+/* What waits was never handed to the connection that ended, and when gossip
+ * doubts the peer, it is the accusation: lost, it could not be refuted. */
+static void dial_if_wanted(struct wanfed_peer *peer)
+{
+    if (peer->queue.count > 0)
+        dial(peer);
+    else if (is_alive(peer))
+        dial_soon(peer);
+}
+
 /* All that waits leaves in one write, and little while the last one has not
  * left: a slow peer's packets wait in its own bounded queue. */
 static void flush(struct wanfed_peer *peer)
@@ -139,8 +172,7 @@ static void on_closed(void *arg, int err)
     }
     peer->failures = 0;
     go_idle(peer);
-    if (peer->queue.count > 0)
-        dial(peer); /* these were never handed to it */
+    dial_if_wanted(peer);
 }
 
 static const struct base_stream_events peer_events = {
@@ -202,7 +234,8 @@ static void on_timer(void *arg)
 
     if (peer->state == WANFED_PEER_UP)
         flush(peer);
-    else if (now_ms(peer) - peer->asked_ms > INTEREST_MS)
+    else if (peer->state == WANFED_PEER_DOWN &&
+             now_ms(peer) - peer->asked_ms > INTEREST_MS)
         go_idle(peer);
     else
         dial(peer);
@@ -305,10 +338,15 @@ void wanfed_peer_hang_up(struct wanfed_peer *peer)
 {
     assert(peer->state == WANFED_PEER_UP);
     go_idle(peer);
-    /* What waits was never handed to it, and when gossip doubts the peer, it is
-     * the accusation: lost, it could not be refuted. */
-    if (peer->queue.count > 0)
-        dial(peer);
+    dial_if_wanted(peer);
+}
+
+void wanfed_peer_warm(struct wanfed_peer *peer)
+{
+    if (peer->state != WANFED_PEER_IDLE)
+        return;
+    peer->asked_ms = now_ms(peer);
+    dial_soon(peer);
 }
 
 void wanfed_peer_retry(struct wanfed_peer *peer)

@@ -1,7 +1,7 @@
 /*
  * One peer of another datacenter: its queue and its one connection.
  *
- *            packet               opened
+ *            packet, or warmed    opened
  *   IDLE  ------------> DIALING ----------> UP ---- idle, or an end after
  *    ^ ^                 |   ^               |      a good while ---> IDLE
  *    | |          failed |   | timer         | early end
@@ -40,10 +40,10 @@ struct wanfed_peer {
     struct wanfed_queue queue;
     struct rpc_dial *dial;      /* DIALING */
     struct base_stream *stream; /* UP */
-    struct base_timer timer;    /* UP: writes what waits; DOWN: dials again */
+    struct base_timer timer;    /* UP: writes what waits; else: dials */
     uint32_t failures;          /* in a row */
     uint64_t opened_ms;
-    uint64_t asked_ms; /* a packet came, sent or refused */
+    uint64_t asked_ms; /* a packet came, sent or refused; or it was warmed */
 };
 
 struct wanfed_peer *wanfed_peer_new(struct wanfed_transport *transport,
@@ -54,6 +54,8 @@ int wanfed_peer_send(struct wanfed_peer *peer, const void *data, size_t len);
 /** Closes its connection in good order: the next packet dials, at once if it
  * waits already. */
 void wanfed_peer_hang_up(struct wanfed_peer *peer);
+/** Idle, it dials soon, so that the first packet finds a connection. */
+void wanfed_peer_warm(struct wanfed_peer *peer);
 /** If it waits to dial again: now. */
 void wanfed_peer_retry(struct wanfed_peer *peer);
 

@@ -25,6 +25,32 @@ static bool is_doubted(const struct wanfed_peer *peer)
            node.state_change_ms > peer->opened_ms;
 }
 
+static struct wanfed_peer *find(struct wanfed_transport *transport,
+                                const char *name, char key[WANFED_NAME_BYTES])
+{
+    struct wanfed_peer *peer;
+    size_t len = strlen(name);
+    size_t i;
+
+    for (i = 0; i < len && i < WANFED_NAME_BYTES - 1; i++)
+        key[i] = (char)tolower((unsigned char)name[i]);
+    key[i] = '\0';
+    HASH_FIND(hh, transport->peers, key, i, peer);
+    return peer;
+}
+
+bool wanfed_peers_gateway(struct wanfed_transport *transport, const char *name,
+                          struct base_addr *out)
+{
+    char key[WANFED_NAME_BYTES];
+    const struct wanfed_peer *peer = find(transport, name, key);
+
+    if (peer == NULL || peer->state != WANFED_PEER_UP)
+        return false;
+    *out = peer->stream->peer;
+    return true;
+}
+
 void wanfed_peers_heard(struct wanfed_transport *transport, const char *key,
                         bool again)
 {
@@ -75,21 +101,15 @@ static struct wanfed_peer *find_or_make(struct wanfed_transport *transport,
                                         const char *dc)
 {
     char key[WANFED_NAME_BYTES];
-    struct wanfed_peer *peer;
-    size_t len = strlen(name);
-    size_t i;
+    struct wanfed_peer *peer = find(transport, name, key);
 
-    for (i = 0; i < len && i < sizeof(key) - 1; i++)
-        key[i] = (char)tolower((unsigned char)name[i]);
-    key[i] = '\0';
-    HASH_FIND(hh, transport->peers, key, i, peer);
     if (peer != NULL)
         return peer;
     if (transport->peer_count >= transport->config.peers_max &&
         !forget_idle(transport))
         return NULL;
     peer = wanfed_peer_new(transport, key, name, node, dc);
-    HASH_ADD_KEYPTR(hh, transport->peers, peer->key, i, peer);
+    HASH_ADD_KEYPTR(hh, transport->peers, peer->key, strlen(peer->key), peer);
     transport->peer_count++;
     base_gauge_set(transport->counters.peers, (int64_t)transport->peer_count);
     wanfed_need_sweep(transport);
@@ -107,6 +127,17 @@ int wanfed_peers_send(struct wanfed_transport *transport, const char *name,
         return BASE_EFULL;
     }
     return wanfed_peer_send(peer, data, len);
+}
+
+int wanfed_peers_warm(struct wanfed_transport *transport, const char *name,
+                      const char *node, const char *dc)
+{
+    struct wanfed_peer *peer = find_or_make(transport, name, node, dc);
+
+    if (peer == NULL)
+        return BASE_EFULL;
+    wanfed_peer_warm(peer);
+    return 0;
 }
 
 void wanfed_peers_sweep(struct wanfed_transport *transport)

@@ -185,6 +185,15 @@ void wanfed_transport_attach(struct wanfed_transport *transport,
     transport->memberlist = memberlist;
 }
 
+void wanfed_transport_warm(struct wanfed_transport *transport, const char *name)
+{
+    char node[64];
+    char dc[64];
+
+    if (place(transport, name, node, dc) == WHERE_AWAY)
+        (void)wanfed_peers_warm(transport, name, node, dc);
+}
+
 void wanfed_transport_retry(struct wanfed_transport *transport)
 {
     wanfed_peers_retry(transport);

@@ -136,9 +136,11 @@ static void on_message(void *ctx, const void *data, size_t len)
 static const struct gossip_delegate delegate = {.version = 1,
                                                 .on_message = on_message};
 
-static int pick(void *ctx, const char *dc, struct base_addr *gateway)
+static int pick(void *ctx, const char *dc, const struct base_addr *avoid,
+                struct base_addr *gateway)
 {
     (void)dc;
+    (void)avoid;
     *gateway = ((struct server *)ctx)->gateway;
     return 0;
 }
@@ -154,7 +156,7 @@ static void report(void *ctx, const char *dc, const struct base_addr *gateway,
 }
 
 static const struct rpc_gateway_ops gateway_ops = {
-    .version = 1, .pick = pick, .report = report};
+    .version = 2, .pick = pick, .report = report};
 
 static void accept_packets(void *arg, struct base_stream *stream,
                            const struct rpc_peer *peer)

@@ -27,9 +27,11 @@ struct stranger {
 
 /* Its dialler believes dc1 to be far, and server1 to be a gateway: so it speaks
  * native TLS, the only way to the gossip protocols. */
-static int pick(void *ctx, const char *dc, struct base_addr *gateway)
+static int pick(void *ctx, const char *dc, const struct base_addr *avoid,
+                struct base_addr *gateway)
 {
     (void)dc;
+    (void)avoid;
     *gateway = ((struct stranger *)ctx)->server;
     return 0;
 }
@@ -44,7 +46,7 @@ static void report(void *ctx, const char *dc, const struct base_addr *gateway,
 }
 
 static const struct rpc_gateway_ops gateway_ops = {
-    .version = 1, .pick = pick, .report = report};
+    .version = 2, .pick = pick, .report = report};
 
 static void open_stranger(struct stranger *stranger, const char *name)
 {

@@ -36,7 +36,7 @@ static void tally(unsigned counts[3])
     for (i = 0; i < 300; i++) {
         struct base_addr got;
 
-        ck_assert_int_eq(fedstate_picker_pick(picker, "dc3", &got), 0);
+        ck_assert_int_eq(fedstate_picker_pick(picker, "dc3", NULL, &got), 0);
         ck_assert(got.ip[3] >= 1 && got.ip[3] <= 3);
         counts[got.ip[3] - 1]++;
     }
@@ -93,18 +93,37 @@ START_TEST(when_all_failed_any_will_do)
 }
 END_TEST
 
+START_TEST(what_another_uses_is_left_to_it_while_there_is_a_good_one)
+{
+    struct base_addr got;
+    int i;
+
+    for (i = 0; i < 100; i++) {
+        fedstate_picker_pick(picker, "dc3", &addrs[1], &got);
+        ck_assert(!base_addr_equal(&got, &addrs[1]));
+    }
+    /* Better the same than one that failed. */
+    fedstate_picker_report(picker, &addrs[0], -1);
+    fedstate_picker_report(picker, &addrs[2], -1);
+    for (i = 0; i < 100; i++) {
+        fedstate_picker_pick(picker, "dc3", &addrs[1], &got);
+        ck_assert(base_addr_equal(&got, &addrs[1]));
+    }
+}
+END_TEST
+
 START_TEST(no_candidates_no_gateway)
 {
     static const struct fedstate_addrs none = {.count = 0};
     struct fedstate_picker *fresh = fedstate_picker_new(world.env);
     struct base_addr got;
 
-    ck_assert_int_eq(fedstate_picker_pick(fresh, "dc3", &got),
+    ck_assert_int_eq(fedstate_picker_pick(fresh, "dc3", NULL, &got),
                      FEDSTATE_ENOGATEWAY);
     fedstate_picker_set(fresh, fedstate_routes_new("dc1", &none, &none));
-    ck_assert_int_eq(fedstate_picker_pick(fresh, "dc3", &got),
+    ck_assert_int_eq(fedstate_picker_pick(fresh, "dc3", NULL, &got),
                      FEDSTATE_ENOGATEWAY);
-    ck_assert_int_eq(fedstate_picker_pick(picker, "dc1", &got),
+    ck_assert_int_eq(fedstate_picker_pick(picker, "dc1", NULL, &got),
                      FEDSTATE_ENOGATEWAY); /* the primary's own list is empty */
     fedstate_picker_free(fresh);
 }
@@ -137,6 +156,8 @@ Suite *picker_suite(void)
     tcase_add_test(tc, what_failed_is_avoided_for_ten_seconds);
     tcase_add_test(tc, a_success_clears_it);
     tcase_add_test(tc, when_all_failed_any_will_do);
+    tcase_add_test(tc,
+                   what_another_uses_is_left_to_it_while_there_is_a_good_one);
     tcase_add_test(tc, no_candidates_no_gateway);
     tcase_add_test(tc, its_memory_is_bounded);
     suite_add_tcase(suite, tc);

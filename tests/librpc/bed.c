@@ -132,7 +132,8 @@ struct bed *bed_new(const struct bed_config *config)
     ck_assert_int_eq(rpc_pool_new(bed->world->client.env, bed->dialer,
                                   &config->pool, &bed->pool),
                      0);
-    bed->target = (struct rpc_target){"dc1", "s1", bed->addr};
+    bed->target = (struct rpc_target){
+        .dc = "dc1", .node = "s1", .addr = bed->addr};
     return bed;
 }
 

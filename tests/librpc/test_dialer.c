@@ -23,6 +23,7 @@ struct road {
     /* the gateway table */
     int pick_status;
     struct base_addr pick_addr;
+    struct base_addr avoid; /* of the next dial */
     unsigned picks;
     unsigned reports;
     int report_status;
@@ -43,10 +44,14 @@ struct road {
     struct rpc_peer server_peer;
 };
 
-static int on_pick(void *ctx, const char *dc, struct base_addr *gateway)
+static int on_pick(void *ctx, const char *dc, const struct base_addr *avoid,
+                   struct base_addr *gateway)
 {
     struct road *road = ctx;
 
+    ck_assert_int_eq(avoid != NULL, road->avoid.family != 0);
+    if (avoid != NULL)
+        ck_assert(base_addr_equal(avoid, &road->avoid));
     ck_assert_str_eq(dc, "dc2");
     road->picks++;
     *gateway = road->pick_addr;
@@ -65,7 +70,7 @@ static void on_report(void *ctx, const char *dc,
 }
 
 static const struct rpc_gateway_ops gateway_ops = {
-    .version = 1, .pick = on_pick, .report = on_report};
+    .version = 2, .pick = on_pick, .report = on_report};
 
 static void on_accept(void *arg, struct base_stream *stream,
                       const struct rpc_peer *peer)
@@ -185,7 +190,7 @@ static void on_dialled(void *arg, int status, struct base_stream *stream,
 static int try_dial(struct road *road, const char *dc, const char *node,
                     enum rpc_protocol protocol, struct rpc_dial **out)
 {
-    struct rpc_target target = {dc, node, road->server_addr};
+    struct rpc_target target = {dc, node, road->server_addr, road->avoid};
 
     return rpc_dialer_dial(road->dialer, &target, protocol, 2000, on_dialled,
                            road, out);

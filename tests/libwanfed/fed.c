@@ -108,7 +108,8 @@ void fed_gateway_crash(struct fed_gateway *gateway)
 
 /* ---- a server ---- */
 
-static int pick(void *ctx, const char *dc, struct base_addr *addr)
+static int pick(void *ctx, const char *dc, const struct base_addr *avoid,
+                struct base_addr *addr)
 {
     struct fed_server *server = ctx;
 
@@ -117,6 +118,9 @@ static int pick(void *ctx, const char *dc, struct base_addr *addr)
     if (server->gateway == NULL)
         return RPC_ENOGATEWAY;
     *addr = server->gateway->addr;
+    if (avoid != NULL && base_addr_equal(avoid, addr) &&
+        server->second != NULL)
+        *addr = server->second->addr;
     return 0;
 }
 
@@ -131,7 +135,7 @@ static void report(void *ctx, const char *dc, const struct base_addr *addr,
 }
 
 static const struct rpc_gateway_ops gateway_ops = {
-    .version = 1, .pick = pick, .report = report};
+    .version = 2, .pick = pick, .report = report};
 
 static void sink_readable(void *arg)
 {

@@ -53,6 +53,7 @@ struct fed_server {
     struct rpc_listener *listener;
     struct rpc_dialer *dialer;
     struct fed_gateway *gateway; /* to use for other datacenters; NULL: none */
+    struct fed_gateway *second;  /* for who avoids that one; NULL: the same */
     unsigned picks, reports_failed;
     struct gossip_net_transport *inner;
     struct wanfed_transport *wan;

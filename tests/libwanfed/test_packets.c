@@ -397,6 +397,51 @@ START_TEST(queues_together_are_bounded)
 }
 END_TEST
 
+/* What waits when a dial fails, and what comes while it is known to fail. */
+START_TEST(packets_that_meet_no_way_are_counted)
+{
+    gateway->mode = FED_RESETS;
+    ck_assert_int_eq(fed_send(a, "b.dc2", "one"), 0);
+    ck_assert_int_eq(fed_send(a, "b.dc2", "two"), 0);
+    fed_run_ms(&fed, 100);
+    ck_assert_uint_eq(fed_counter(a, DROPPED, "reason", "failed"), 2);
+    ck_assert_int_eq(fed_send(a, "b.dc2", "three"), GOSSIP_EROUTE);
+    ck_assert_uint_eq(fed_counter(a, DROPPED, "reason", "down"), 1);
+    ck_assert_uint_eq(
+        fed_counter(a, "isthmus.wanfed.packets.sent", NULL, NULL), 0);
+}
+END_TEST
+
+START_TEST(a_warmed_connection_waits_for_the_first_packet)
+{
+    wanfed_transport_warm(a->wan, "b.dc2");
+    wanfed_transport_warm(a->wan, "B.DC2"); /* the same */
+    wanfed_transport_warm(a->wan, "a.dc1"); /* ours: by UDP */
+    wanfed_transport_warm(a->wan, "odd");
+    ck_assert_uint_eq(gateway->accepted, 0); /* nothing happens inside */
+    fed_run_ms(&fed, 1200);
+    ck_assert_uint_eq(b->sinks, 1);
+    fed_send(a, "b.dc2", "one");
+    fed_run_ms(&fed, 50);
+    expect_sunk(b, "one");
+    ck_assert_uint_eq(gateway->accepted, 1);
+    fed_run_ms(&fed, 122000); /* idle like any other */
+    ck_assert(b->sink_closed);
+    fed_run_ms(&fed, 10000);
+    ck_assert_uint_eq(gateway->accepted, 1);
+}
+END_TEST
+
+START_TEST(what_cannot_be_warmed_is_let_be)
+{
+    gateway->mode = FED_RESETS;
+    wanfed_transport_warm(a->wan, "b.dc2");
+    fed_run_ms(&fed, 600000);
+    ck_assert_uint_ge(gateway->accepted, 1);
+    ck_assert_uint_le(gateway->accepted, 12);
+}
+END_TEST
+
 START_TEST(it_can_be_freed_in_any_state)
 {
     uint64_t ms;
@@ -439,6 +484,9 @@ Suite *packets_suite(void)
     tcase_add_test(tc, while_dialling_the_oldest_go);
     tcase_add_test(tc, peers_are_bounded);
     tcase_add_test(tc, queues_together_are_bounded);
+    tcase_add_test(tc, packets_that_meet_no_way_are_counted);
+    tcase_add_test(tc, a_warmed_connection_waits_for_the_first_packet);
+    tcase_add_test(tc, what_cannot_be_warmed_is_let_be);
     tcase_add_test(tc, it_can_be_freed_in_any_state);
     suite_add_tcase(suite, tc);
     return suite;

@@ -240,6 +240,49 @@ START_TEST(dials_of_both_kinds_can_be_cancelled)
 }
 END_TEST
 
+/* A connection that ends while gossip takes the peer for alive is opened again
+ * before anybody wants to send. */
+START_TEST(a_live_peer_is_dialled_before_it_is_needed)
+{
+    unsigned accepted;
+
+    fed_send(a1, "b1.dc2", "x");
+    fed_run_ms(&fed, 5000);
+    accepted = gateway->accepted;
+    fed_gateway_cut(gateway);
+    fed_run_ms(&fed, 1500);
+    ck_assert_uint_ge(gateway->accepted - accepted, 4); /* both ways, twice */
+    ck_assert(all_alive());
+}
+END_TEST
+
+static void take_stream(void *arg, int status, struct base_stream *stream)
+{
+    *(int *)arg = status;
+    if (stream != NULL)
+        base_stream_close(stream);
+}
+
+START_TEST(a_stream_takes_another_gateway_than_the_packets)
+{
+    struct fed_gateway *second = fed_add_gateway(&fed, "192.0.2.9");
+    struct gossip_transport out = wanfed_transport_ops(a1->wan);
+    struct gossip_peer to = {.name = "b1.dc2"};
+    int status = 1;
+
+    a1->second = second;
+    fed_send(a1, "b1.dc2", "x");
+    fed_run_ms(&fed, 1000);
+    ck_assert_uint_eq(second->accepted, 0);
+    ck_assert_int_eq(out.ops->dial_stream(out.ctx, &to, 1000, take_stream,
+                                          &status, NULL),
+                     0);
+    fed_run_ms(&fed, 1000);
+    ck_assert_int_eq(status, 0);
+    ck_assert_uint_eq(second->accepted, 1);
+}
+END_TEST
+
 Suite *pool_suite(void)
 {
     Suite *suite = suite_create("pool");
@@ -256,6 +299,8 @@ Suite *pool_suite(void)
     tcase_add_test(tc, a_dead_gateway_parts_them_and_a_new_one_heals);
     tcase_add_test(tc, a_void_is_left_before_anyone_is_lost);
     tcase_add_test(tc, dials_of_both_kinds_can_be_cancelled);
+    tcase_add_test(tc, a_live_peer_is_dialled_before_it_is_needed);
+    tcase_add_test(tc, a_stream_takes_another_gateway_than_the_packets);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -92,8 +92,10 @@ void fedstate_picker_set(struct fedstate_picker *picker,
                          struct fedstate_routes *routes);
 /** A random candidate, avoiding those that failed lately (10 s after a first
  * failure, twice as long after each further one, at most 320 s) while another
- * is left. FEDSTATE_ENOGATEWAY if there is none. */
+ * is left; and avoid (may be NULL) while there is another that did not.
+ * FEDSTATE_ENOGATEWAY if there is none. */
 int fedstate_picker_pick(struct fedstate_picker *picker, const char *dc,
+                         const struct base_addr *avoid,
                          struct base_addr *out);
 void fedstate_picker_report(struct fedstate_picker *picker,
                             const struct base_addr *gateway, int status);

@@ -21,14 +21,18 @@ struct rpc_target {
     const char *dc;
     const char *node; /* "" or "*": any server of that dc */
     struct base_addr addr; /* used for our own dc only, when federated */
+    struct base_addr avoid; /* a gateway to leave to others while there is
+                               another one; family 0: none */
 };
 
 /** Which gateway to use for another dc; implemented above librpc. Called on
  * the dialer's loop; must not call back into the dialer. */
 struct rpc_gateway_ops {
-    uint32_t version; /* 1 */
-    /** 0 and an address, or RPC_ENOGATEWAY. */
-    int (*pick)(void *ctx, const char *dc, struct base_addr *gateway);
+    uint32_t version; /* 2 */
+    /** 0 and an address, or RPC_ENOGATEWAY. Not avoid (NULL: any will do), as
+     * long as there is another one that works. */
+    int (*pick)(void *ctx, const char *dc, const struct base_addr *avoid,
+                struct base_addr *gateway);
     /** What became of a connection through it: 0 or an error. */
     void (*report)(void *ctx, const char *dc, const struct base_addr *gateway,
                    int status);

@@ -63,6 +63,14 @@ struct gossip_transport wanfed_transport_ops(struct wanfed_transport *transport)
 void wanfed_transport_attach(struct wanfed_transport *transport,
                              struct gossip_memberlist *memberlist);
 
+/** A member of another datacenter came to life: a connection for packets to it
+ * is opened within a second (in a pool of hundreds, a few), so that its first
+ * probe meets no handshake. Later too, whenever one ends and gossip still takes
+ * the member for alive; but one without packets for idle_timeout_ms stays
+ * closed. Names of our own datacenter, and what is no WAN name, are passed
+ * over. */
+void wanfed_transport_warm(struct wanfed_transport *transport,
+                           const char *name);
 /** Peers that are down are dialled now: routes have changed. */
 void wanfed_transport_retry(struct wanfed_transport *transport);
 /** Connections for packets whose gateway is a way no more are closed; the next
