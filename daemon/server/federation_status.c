@@ -239,6 +239,7 @@ static void update_gauges(void *arg)
               rows[i].age_ms);
     }
     base_free(rows);
+    namesakes_look(server);
     base_timer_start_ms(&server->gauges_timer, GAUGES_MS);
 }
 

@@ -11,6 +11,7 @@
 #include "server/birth.h"
 #include "server/fsm.h"
 #include "server/leader.h"
+#include "server/namesakes.h"
 #include "server/pool.h"
 #include "server/raft_link.h"
 #include "server/router.h"
@@ -52,6 +53,7 @@ struct server {
     struct base_timer prune_timer;
     struct base_timer refresh_timer;
     struct base_timer gauges_timer;
+    struct namesakes namesakes;
     bool refresh_all; /* ways changed since it ran */
 
     void (*changed)(void *ctx);

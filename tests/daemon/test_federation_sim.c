@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fedstate/error.h"
+#include "server/namesakes.h"
 #include "sim/federation.h"
 #include "suite.h"
 
@@ -150,6 +151,40 @@ START_TEST(a_secondary_that_names_another_primary)
 }
 END_TEST
 
+static bool dc2_sees_namesakes(void *federation)
+{
+    const char *first = "";
+
+    return namesakes_count(sim_server_server(
+                               federation_server(federation, "dc2", 1)),
+                           &first) == 2 &&
+           strncmp(first, "server", 6) == 0;
+}
+
+/* dc3's operator calls it dc2 as well: dc2's servers see strangers of their own
+ * name, and dc1 and dc4 go on. */
+START_TEST(two_datacenters_with_one_name)
+{
+    struct federation *f = federation_new(7);
+    const char *first = NULL;
+
+    federation_add(f, "dc1", 1);
+    federation_add(f, "dc2", 1);
+    federation_add(f, "dc3", 3);
+    federation_add(f, "dc4", 1);
+    federation_takes_name(f, "dc3", "dc2");
+    federation_start(f);
+    ck_assert(federation_until(f, dc2_sees_namesakes, f, 120000));
+    ck_assert_uint_eq(namesakes_count(sim_server_server(
+                                          federation_server(f, "dc1", 1)),
+                                      &first),
+                      0);
+    ck_assert(federation_knows(f, "dc1", "dc4"));
+    ck_assert(federation_knows(f, "dc4", "dc1"));
+    federation_free(f);
+}
+END_TEST
+
 Suite *federation_sim_suite(void)
 {
     Suite *suite = suite_create("federation_sim");
@@ -161,6 +196,7 @@ Suite *federation_sim_suite(void)
     tcase_add_test(tcase, a_primary_that_lost_power_heals);
     tcase_add_test(tcase, states_of_the_departed_are_pruned);
     tcase_add_test(tcase, a_secondary_that_names_another_primary);
+    tcase_add_test(tcase, two_datacenters_with_one_name);
     suite_add_tcase(suite, tcase);
     return suite;
 }

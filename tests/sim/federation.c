@@ -278,15 +278,18 @@ void federation_dns_follows(struct federation *f, bool on)
     publish(f);
 }
 
+static struct sim_gateway *add_gateway(struct sim_dc *dc)
+{
+    assert(dc->gateway_count < SIM_GATEWAYS_MAX);
+    dc->gateways[dc->gateway_count++] = sim_gateway_new(dc);
+    publish(dc->federation);
+    return dc->gateways[dc->gateway_count - 1];
+}
+
 struct sim_gateway *federation_gateway_add(struct federation *f,
                                            const char *name)
 {
-    struct sim_dc *dc = sim_dc_of(f, name);
-
-    assert(dc->gateway_count < SIM_GATEWAYS_MAX);
-    dc->gateways[dc->gateway_count++] = sim_gateway_new(dc);
-    publish(f);
-    return dc->gateways[dc->gateway_count - 1];
+    return add_gateway(sim_dc_of(f, name));
 }
 
 void federation_gateway_remove(struct sim_gateway *gateway)
@@ -325,6 +328,14 @@ void federation_mistakes_primary(struct federation *f, const char *name,
     sim_dc_of(f, name)->primary = primary;
 }
 
+void federation_takes_name(struct federation *f, const char *name,
+                           const char *as)
+{
+    struct sim_dc *dc = sim_dc_of(f, name);
+
+    snprintf(dc->name, sizeof(dc->name), "%s", as);
+}
+
 void federation_start(struct federation *f)
 {
     size_t i, j;
@@ -332,7 +343,7 @@ void federation_start(struct federation *f)
     for (i = 0; i < f->dc_count; i++) {
         for (j = 0; j < f->dcs[i].server_count; j++)
             sim_server_boot(f->dcs[i].servers[j]);
-        federation_gateway_on(f, f->dcs[i].name);
+        add_gateway(&f->dcs[i]);
     }
 }
 

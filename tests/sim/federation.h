@@ -88,6 +88,10 @@ void federation_never_direct(struct federation *federation, const char *dc);
 /** Its servers take another datacenter for the primary (a constant). */
 void federation_mistakes_primary(struct federation *federation, const char *dc,
                                  const char *primary);
+/** It bears another one's name: two datacenters with one name. Before the
+ * start; by the old name it is not found any more. */
+void federation_takes_name(struct federation *federation, const char *dc,
+                           const char *name);
 /** The last error of the replication that a datacenter's leader runs. */
 int federation_replication_error(struct federation *federation,
                                  const char *dc);
