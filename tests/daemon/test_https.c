@@ -1,7 +1,10 @@
 /* The API's other doors: TLS, as the commands use it, and a Unix socket. */
+#include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -105,6 +108,99 @@ START_TEST(a_reload_changes_the_certificate_and_a_broken_one_does_not)
 }
 END_TEST
 
+/* A connection of the test's own, with the command line's certificate. */
+struct line {
+    SSL_CTX *ctx;
+    SSL *ssl;
+    int fd;
+};
+
+static void line_open(struct line *line)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(bed.https_port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    char *cert = base_asprintf("%s/dc1-cli-consul-0.pem", bed.folder);
+    char *key = base_asprintf("%s/dc1-cli-consul-0-key.pem", bed.folder);
+
+    line->ctx = SSL_CTX_new(TLS_client_method());
+    ck_assert_int_eq(SSL_CTX_use_certificate_chain_file(line->ctx, cert), 1);
+    ck_assert_int_eq(
+        SSL_CTX_use_PrivateKey_file(line->ctx, key, SSL_FILETYPE_PEM), 1);
+    line->fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(line->fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    line->ssl = SSL_new(line->ctx);
+    SSL_set_fd(line->ssl, line->fd);
+    ck_assert_int_eq(SSL_connect(line->ssl), 1);
+    base_free(cert);
+    base_free(key);
+}
+
+static void line_close(struct line *line)
+{
+    SSL_free(line->ssl);
+    SSL_CTX_free(line->ctx);
+    close(line->fd);
+}
+
+static long serial_of(const struct line *line)
+{
+    X509 *cert = SSL_get1_peer_certificate(line->ssl);
+    unsigned long hash = X509_issuer_and_serial_hash(cert);
+
+    X509_free(cert);
+    return (long)hash;
+}
+
+static void line_ask(struct line *line)
+{
+    static const char request[] =
+        "GET /v1/status/leader HTTP/1.1\r\nHost: a\r\n\r\n";
+    char answer[2048] = "";
+    size_t len = 0;
+
+    ck_assert_int_gt(SSL_write(line->ssl, request, sizeof(request) - 1), 0);
+    while (strstr(answer, "\r\n\r\n\"") == NULL) {
+        int got = SSL_read(line->ssl, answer + len,
+                           (int)(sizeof(answer) - 1 - len));
+
+        ck_assert_msg(got > 0, "the connection ended: %s", answer);
+        len += (size_t)got;
+        answer[len] = '\0';
+    }
+    ck_assert_ptr_nonnull(strstr(answer, "200 OK"));
+}
+
+static bool shows_another(void *arg)
+{
+    struct line fresh;
+    bool another;
+
+    line_open(&fresh);
+    another = serial_of(&fresh) != serial_of(arg);
+    line_close(&fresh);
+    return another;
+}
+
+START_TEST(a_connection_outlives_the_certificate_that_it_began_with)
+{
+    char *command = base_asprintf(
+        "cd %s && rm dc1-server-consul-0.pem dc1-server-consul-0-key.pem && "
+        "%s tls cert create -server -dc dc1 -node s1 >>log 2>&1",
+        bed.folder, ISTHMUS_BIN);
+    struct line line;
+
+    line_open(&line);
+    line_ask(&line);
+    ck_assert_int_eq(system(command), 0);
+    base_free(command);
+    kill(bed.pid, SIGHUP);
+    api_until(shows_another, &line, "the new certificate");
+    line_ask(&line);
+    line_close(&line);
+}
+END_TEST
+
 /* ---- a Unix socket -------------------------------------------------------- */
 
 static void setup_unix(void)
@@ -180,6 +276,8 @@ Suite *https_suite(void)
     tcase_add_loop_test(tls, commands_speak_tls, 0, BASE_COUNT_OF(asked));
     tcase_add_test(tls,
                    a_reload_changes_the_certificate_and_a_broken_one_does_not);
+    tcase_add_test(tls,
+                   a_connection_outlives_the_certificate_that_it_began_with);
     suite_add_tcase(suite, tls);
     tcase_add_checked_fixture(path, setup_unix, teardown);
     tcase_set_timeout(path, 60);
