@@ -55,6 +55,7 @@ static void conn_free(struct http_conn *conn)
     if (conn->on_input)
         evbuffer_remove_cb_entry(bufferevent_get_input(conn->bev),
                                  conn->on_input);
+    http_page_unwatch(conn);
     if (conn->fd >= 0)
         http->by_fd[conn->fd] = NULL;
     LIST_REMOVE(conn, link);
@@ -96,6 +97,7 @@ static void on_sent(struct evhttp_request *raw, void *arg)
     struct http_conn *conn = arg;
 
     (void)raw;
+    conn->ours = false;
     base_timer_stop(&conn->deadline);
     /* What it sent ahead is the next request's beginning. */
     if (evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
@@ -132,6 +134,7 @@ void http_conn_busy(struct http_conn *conn, struct web_request *request)
 {
     base_timer_stop(&conn->deadline);
     conn->request = request;
+    conn->ours = true;
     evhttp_request_set_on_complete_cb(request->raw, on_sent, conn);
     /* Edges: a reset or bytes sent ahead would else wake us for ever. evhttp
      * has no event on this socket until we answer. */
@@ -199,6 +202,7 @@ static void adopt(struct http_conn *conn)
     remember_fd(http, conn);
     conn->on_input =
         evbuffer_add_cb(bufferevent_get_input(bev), on_input, conn);
+    http_page_watch(conn);
     evhttp_connection_set_closecb(conn->evcon, on_close, conn);
     if (conn->too_many) {
         log_too_many(http);
@@ -264,7 +268,7 @@ int http_conns_init(struct http *http)
         files.rlim_cur / 2 < http->conns_max)
         http->conns_max = (size_t)files.rlim_cur / 2;
     http->adopt = event_new(base, -1, 0, on_adopt, http);
-    return http->adopt ? 0 : -1;
+    return http->adopt ? http_pages_init(http) : -1;
 }
 
 void http_conns_settle(struct http *http)
@@ -275,6 +279,7 @@ void http_conns_settle(struct http *http)
 void http_conns_close(struct http *http)
 {
     assert(LIST_EMPTY(&http->conns) && LIST_EMPTY(&http->fresh));
+    http_pages_close(http);
     if (http->adopt)
         event_free(http->adopt);
     base_free(http->by_fd);

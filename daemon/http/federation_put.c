@@ -101,7 +101,7 @@ static void apply(struct web_request *request, Fedstate__Change__Op op,
     web_write(request, "FederationState.Apply", &write, on_written);
 }
 
-void federation_put(struct web_request *request)
+void federation_declare(struct web_request *request)
 {
     Fedstate__FederationState state = FEDSTATE__FEDERATION_STATE__INIT;
     struct json_reader reader = {0};

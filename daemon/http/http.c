@@ -75,7 +75,7 @@ static const struct web_route routes[] = {
     {WEB_GET, "/v1/internal/federation-state/", "datacenter name",
      federation_get, ASKED_BY_RPC},
     {WEB_PUT, "/v1/internal/federation-state/", "datacenter name",
-     federation_put, ASKED_BY_RPC},
+     federation_declare, ASKED_BY_RPC},
     {WEB_DELETE, "/v1/internal/federation-state/", "datacenter name",
      federation_delete, ASKED_BY_RPC},
     {WEB_GET, "/v1/internal/federation-states", NULL, federation_list,

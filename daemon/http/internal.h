@@ -38,7 +38,10 @@ struct http_conn {
     struct bufferevent *bev;
     struct evhttp_connection *evcon; /* NULL until it is known */
     int fd;
-    struct evbuffer_cb_entry *on_input;
+    struct evbuffer_cb_entry *on_input, *on_output;
+    LIST_ENTRY(http_conn) page; /* while evhttp's own page waits in it */
+    bool has_page;
+    bool ours; /* from a request that reached us to its answer's last byte */
     struct base_timer deadline; /* of a request's arrival, or its answer's
                                    departure */
     struct web_request *request;
@@ -84,6 +87,8 @@ struct http {
     struct http_door doors[HTTP_DOORS_MAX];
     struct base_log_limit log_limit;
 
+    struct event *pages;       /* evhttp's own pages are replaced */
+    struct http_conns paged;   /* those that have one */
     struct event *adopt;       /* new connections are made known */
     struct http_conns fresh;   /* those */
     struct http_conns conns;   /* the others */
@@ -130,6 +135,14 @@ void http_conn_answered(struct http_conn *conn);
 
 /* event_api.c */
 void event_heard(void *ctx);
+
+/* page.c */
+int http_pages_init(struct http *http);
+void http_pages_close(struct http *http);
+/** From now on until http_page_unwatch() what evhttp says by itself on this
+ * connection is replaced by words of ours. */
+void http_page_watch(struct http_conn *conn);
+void http_page_unwatch(struct http_conn *conn);
 
 /** Moves isthmus.http.refused. */
 void http_count_refused(struct http *http, const char *reason);

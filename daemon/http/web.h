@@ -194,7 +194,7 @@ void health_state(struct web_request *request);
 void federation_list(struct web_request *request);
 void federation_gateways(struct web_request *request);
 void federation_get(struct web_request *request);
-void federation_put(struct web_request *request);
+void federation_declare(struct web_request *request);
 void federation_delete(struct web_request *request);
 void federation_status(struct web_request *request);
 

@@ -37,6 +37,7 @@ Suite *http_cached_suite(void);
 Suite *http_client_suite(void);
 Suite *http_conn_suite(void);
 Suite *http_docs_suite(void);
+Suite *http_routes_suite(void);
 Suite *https_suite(void);
 Suite *joins_suite(void);
 Suite *json_model_suite(void);
@@ -98,6 +99,7 @@ int main(void)
         http_client_suite,
         http_conn_suite,
         http_docs_suite,
+        http_routes_suite,
         https_suite,
         joins_suite,
         json_model_suite,

@@ -285,6 +285,7 @@ static const struct {
     {"PUT /v1/agent/reload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
      "7fffffffffffffff\r\n",
      413},
+    {"BREW /coffee HTTP/1.1\r\n\r\n", 404},
     {"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n", 404},
     {"OPTIONS * HTTP/1.1\r\n\r\n", 404},
 };
@@ -301,6 +302,10 @@ START_TEST(garbage_is_refused)
     ck_assert_msg(answered, "%s: no answer", garbage[_i].bytes);
     ck_assert_msg(answer.status == garbage[_i].status, "%s: %d",
                   garbage[_i].bytes, answer.status);
+    ck_assert_str_eq(api_header(&answer, "Content-Type"),
+                     "text/plain; charset=utf-8");
+    ck_assert(answer.status == 404 || strlen(answer.body) > 10);
+    ck_assert_ptr_null(strchr(answer.body, '<'));
     api_answer_close(&answer);
     close(fd);
     put_node("still-here");
