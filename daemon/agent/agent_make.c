@@ -283,6 +283,21 @@ static int make_local(struct agent *agent, char **why)
     return rv;
 }
 
+/* What those who follow the agent share. */
+static void make_followed(struct agent *agent)
+{
+    struct cache_config cache = {.env = base_loop_env(agent->main),
+                                 .rpc = agent->core.rpc};
+    struct xds_config xds = {.env = cache.env,
+                             .local = agent->local,
+                             .datacenter = agent->config->datacenter,
+                             .domain = agent->config->domain};
+
+    agent->cache = cache_new(&cache);
+    xds.cache = agent->cache;
+    agent->xds = xds_new(&xds);
+}
+
 static int make_http(struct agent *agent, char **why)
 {
     struct http_config http = {.loop = agent->main,
@@ -292,6 +307,7 @@ static int make_http(struct agent *agent, char **why)
                                .local = agent->local,
                                .joins = agent->joins,
                                .cache = agent->cache,
+                               .xds = agent->xds,
                                .monitors = agent->monitors,
                                .node_id = agent->node_id,
                                .leave = agent_start_leave,
@@ -328,9 +344,10 @@ int agent_make(struct agent *agent, char **why)
         return -1;
     make_joins(agent);
     start_joins(agent);
-    agent->cache = cache_new(&(struct cache_config){
-        .env = base_loop_env(agent->main), .rpc = agent->core.rpc});
-    if (make_local(agent, why) != 0 || make_http(agent, why) != 0)
+    if (make_local(agent, why) != 0)
+        return -1;
+    make_followed(agent);
+    if (make_http(agent, why) != 0)
         return -1;
     if (agent->main_tls)
         certificate_age_start(&agent->certificate_age,
@@ -344,6 +361,7 @@ void agent_unmake(struct agent *agent)
 {
     if (agent->http)
         http_free(agent->http);
+    xds_free(agent->xds);
     cache_free(agent->cache);
     if (agent->local)
         local_state_free(agent->local);

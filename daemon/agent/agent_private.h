@@ -51,6 +51,7 @@ struct agent {
     struct check_tls check_tls;
     struct local_state *local;
     struct cache *cache;
+    struct xds *xds;
     struct http *http;
     struct event *signals[3];
     struct base_timer leave_timer;

@@ -80,6 +80,8 @@ struct local_state {
     struct local_entry **entries; /* sorted by service id */
     size_t count;
     uint64_t versions;            /* given out */
+    void (*changed)(void *ctx);
+    void *changed_ctx;
     struct local_gone *gone;
     size_t gone_count;
     struct local_sync sync;

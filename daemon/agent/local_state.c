@@ -116,11 +116,18 @@ static void set_text(char **field, const char *text)
     *field = copy;
 }
 
+static void tell(const struct local_state *local)
+{
+    if (local->changed)
+        local->changed(local->changed_ctx);
+}
+
 static void changed(struct local_entry *entry, bool output_alone)
 {
     struct local_state *local = entry->local;
 
     entry->version = ++local->versions;
+    tell(local);
     if (!output_alone) {
         entry->dirty = true;
         local_files_keep(entry);
@@ -428,6 +435,7 @@ int local_state_deregister(struct local_state *local, const char *service_id)
     local_files_remove(local, entry->service->id);
     entry_free(entry);
     local_sync_soon(local);
+    tell(local);
     return 0;
 }
 
@@ -448,6 +456,21 @@ const Fedstate__Service *local_state_at(const struct local_state *local,
     *checks = entry->checks;
     *check_count = entry->check_count;
     return entry->service;
+}
+
+const Fedstate__Service *local_state_find(const struct local_state *local,
+                                          const char *service_id)
+{
+    const struct local_entry *entry = local_find(local, service_id);
+
+    return entry && *service_id != '\0' ? entry->service : NULL;
+}
+
+void local_state_on_change(struct local_state *local, void (*heard)(void *ctx),
+                           void *ctx)
+{
+    local->changed = heard;
+    local->changed_ctx = ctx;
 }
 
 bool local_state_in_sync(const struct local_state *local)

@@ -82,6 +82,13 @@ const Fedstate__Service *local_state_at(const struct local_state *local,
                                         size_t position,
                                         Fedstate__Check *const **checks,
                                         size_t *check_count);
+/** The service of that id, borrowed likewise; NULL if there is none. */
+const Fedstate__Service *local_state_find(const struct local_state *local,
+                                          const char *service_id);
+/** heard(ctx) comes with every change of a service or a check, inside the
+ * call that changes it: it may only note that. NULL: nobody cares. */
+void local_state_on_change(struct local_state *local, void (*heard)(void *ctx),
+                           void *ctx);
 /** True if the catalog said, or was told, all of it. */
 bool local_state_in_sync(const struct local_state *local);
 

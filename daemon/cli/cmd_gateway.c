@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "cli/commands.h"
+#include "cli/gateway_bootstrap.h"
 #include "cli/http_client.h"
 #include "gateway/gateway.h"
 #include "gateway/workers.h"
@@ -20,6 +21,7 @@ struct line {
     const char *access_log;
     const char *config_out, *reload_command, *proxy_binary;
     bool expose_servers, do_register, log_json, haproxy, nginx, watch;
+    bool envoy, bootstrap;
 };
 
 /* default_port 0: the text must have one. */
@@ -141,13 +143,21 @@ static int parse_kind(const struct args_command *command,
 
     out->kind = line->haproxy ? GATEWAY_HAPROXY
                 : line->nginx ? GATEWAY_NGINX
+                : line->envoy ? GATEWAY_ENVOY
                               : GATEWAY_BUILT_IN;
     out->watch = line->watch;
     out->config_out = line->config_out;
     out->reload_command = line->reload_command;
     out->proxy_binary = line->proxy_binary;
-    if (line->haproxy && line->nginx)
-        return args_usage_error(command, "-haproxy or -nginx, not both");
+    if (line->haproxy + line->nginx + line->envoy > 1)
+        return args_usage_error(command,
+                                "one of -haproxy, -nginx and -envoy");
+    if (line->bootstrap && !line->envoy)
+        return args_usage_error(command, "-bootstrap needs -envoy");
+    if (line->envoy && line->bootstrap == line->do_register)
+        return args_usage_error(command,
+                                "-envoy needs -bootstrap, which prints, or "
+                                "-register, which stays");
     if (!fed && (line->watch || line->config_out != NULL ||
                  line->reload_command != NULL || line->proxy_binary != NULL))
         return args_usage_error(command,
@@ -176,7 +186,9 @@ static int start(struct gateway_options *options, const struct line *line)
     } else {
         options->token = target.token;
         options->https = target.https;
-        code = gateway_run(options);
+        code = line->bootstrap
+                   ? gateway_bootstrap_print(options, &target, &line->http)
+                   : gateway_run(options);
     }
     http_target_close(&target);
     return code;
@@ -254,6 +266,11 @@ int cmd_gateway(int argc, char **argv)
         {"haproxy", ARGS_BOOL, &line.haproxy, NULL,
          "render the routes for HAProxy in place of being the proxy"},
         {"nginx", ARGS_BOOL, &line.nginx, NULL, "the same for nginx"},
+        {"envoy", ARGS_BOOL, &line.envoy, NULL,
+         "for an Envoy, which the agent tells its routes: with -bootstrap or "
+         "-register"},
+        {"bootstrap", ARGS_BOOL, &line.bootstrap, NULL,
+         "print the configuration that Envoy begins with"},
         {"config-out", ARGS_TEXT, &line.config_out, "FILE",
          "the file to write, once the proxy has checked it; default: print"},
         {"watch", ARGS_BOOL, &line.watch, NULL,
@@ -271,7 +288,8 @@ int cmd_gateway(int argc, char **argv)
         "Runs the built-in mesh gateway: it forwards TLS by its server name, "
         "without\nopening it, and follows the routes of the agent's "
         "datacenter. Or, with -haproxy\nor -nginx, feeds one of those with "
-        "configurations.",
+        "configurations; or, with -envoy, has an Envoy\nfollow the agent by "
+        "itself.",
         flags, BASE_COUNT_OF(flags),
         "isthmus gateway -register -expose-servers -address=10.0.0.9 \\\n"
         "    -wan-address=203.0.113.7"};

@@ -44,8 +44,9 @@ struct gateway {
     struct base_timer leave_timer;
     struct base_timer once_timer; /* without -watch */
     bool leaving, draining;
-    struct built_in *built_in; /* of these two one is NULL */
+    struct built_in *built_in; /* one of these: */
     struct feeder *feeder;
+    struct routes *routes; /* Envoy's, for the probe; it has its own way */
     struct api *api;
     struct source *source;
     struct registration *registration;
@@ -131,8 +132,10 @@ static const struct routes *routes_now(void *ctx)
 {
     const struct gateway *gateway = ctx;
 
-    return gateway->feeder != NULL ? feeder_routes(gateway->feeder)
-                                   : built_in_routes(gateway->built_in);
+    if (gateway->feeder != NULL)
+        return feeder_routes(gateway->feeder);
+    return gateway->built_in != NULL ? built_in_routes(gateway->built_in)
+                                     : gateway->routes;
 }
 
 static const char *probed_name(void *ctx)
@@ -188,10 +191,15 @@ static void on_routes(void *arg, struct routes *routes)
     routes_log_changes(routes_now(gateway), routes, &gateway->log);
     if (gateway->feeder != NULL) {
         feeder_set_routes(gateway->feeder, routes);
-    } else {
-        built_in_set_routes(gateway->built_in, routes);
-        start_probe(gateway);
+        return;
     }
+    if (gateway->built_in != NULL) {
+        built_in_set_routes(gateway->built_in, routes);
+    } else {
+        routes_free(gateway->routes);
+        gateway->routes = routes;
+    }
+    start_probe(gateway);
 }
 
 static void on_placed(void *arg)
@@ -319,11 +327,12 @@ static int open_all(struct gateway *gateway)
         return 1;
     }
     watch_signals(gateway);
-    if (options->kind != GATEWAY_BUILT_IN)
-        make_feeder(gateway);
-    else if ((gateway->built_in = built_in_new(
-                  options, gateway->loop, gateway->workers)) == NULL)
+    if (options->kind == GATEWAY_BUILT_IN &&
+        (gateway->built_in = built_in_new(options, gateway->loop,
+                                          gateway->workers)) == NULL)
         return 1;
+    if (options->kind == GATEWAY_HAPROXY || options->kind == GATEWAY_NGINX)
+        make_feeder(gateway);
     if (make_admin(gateway) != 0)
         return 1;
     make_source(gateway);
@@ -345,6 +354,7 @@ static void close_all(struct gateway *gateway)
     admin_free(gateway->admin);
     built_in_free(gateway->built_in);
     feeder_free(gateway->feeder);
+    routes_free(gateway->routes);
     if (gateway->loop != NULL) {
         base_timer_stop(&gateway->leave_timer);
         if (gateway->once_timer.env != NULL)

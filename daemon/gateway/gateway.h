@@ -18,7 +18,13 @@ struct gateway_meta {
     const char *value;
 };
 
-enum gateway_kind { GATEWAY_BUILT_IN, GATEWAY_HAPROXY, GATEWAY_NGINX };
+/** Envoy gets its routes from the agent itself: it is only registered. */
+enum gateway_kind {
+    GATEWAY_BUILT_IN,
+    GATEWAY_HAPROXY,
+    GATEWAY_NGINX,
+    GATEWAY_ENVOY
+};
 
 /** What the command line says. Strings are borrowed for the run. */
 struct gateway_options {

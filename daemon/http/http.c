@@ -102,6 +102,13 @@ static const struct web_route routes[] = {
     {WEB_PUT, "/v1/snapshot", NULL, snapshot_put, ASKED_BY_RPC},
     {WEB_GET, "/v1/status/leader", NULL, status_leader, ACL_PUBLIC, ACL_READ},
     {WEB_GET, "/v1/status/peers", NULL, status_peers, ACL_PUBLIC, ACL_READ},
+    /* The token may be in the body: asked for when that was read. */
+    {WEB_POST, "/v3/discovery:clusters", NULL, discovery_clusters, ACL_PUBLIC,
+     ACL_READ},
+    {WEB_POST, "/v3/discovery:endpoints", NULL, discovery_endpoints, ACL_PUBLIC,
+     ACL_READ},
+    {WEB_POST, "/v3/discovery:listeners", NULL, discovery_listeners, ACL_PUBLIC,
+     ACL_READ},
 };
 
 const struct web_route *web_routes(size_t *count)

@@ -14,6 +14,7 @@
 #include "agent/monitor.h"
 #include "base/loop.h"
 #include "server/core.h"
+#include "xds/xds.h"
 
 struct http;
 
@@ -26,6 +27,7 @@ struct http_config {
     struct local_state *local;
     struct joins *joins;
     struct cache *cache; /* of reads with ?cached */
+    struct xds *xds;     /* what Envoy asks for */
     struct monitor_hub *monitors;
     const char *node_id;
     /** Leave both pools and then end the agent; done comes after the goodbyes

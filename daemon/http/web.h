@@ -113,6 +113,9 @@ void web_count_wait(struct web_request *request);
 /** A token that came in the body counts if none came with the request. False
  * for a malformed one. */
 bool web_body_token(struct web_request *request, const char *token);
+/** False (and answered 403) if its token does not allow it. */
+bool web_may(struct web_request *request, enum acl_resource resource,
+             enum acl_access access);
 /** Answers 400 with the reader's complaint. */
 void web_refuse_body(struct web_request *request, struct json_reader *reader);
 
@@ -197,5 +200,8 @@ void federation_get(struct web_request *request);
 void federation_declare(struct web_request *request);
 void federation_delete(struct web_request *request);
 void federation_status(struct web_request *request);
+void discovery_clusters(struct web_request *request);
+void discovery_endpoints(struct web_request *request);
+void discovery_listeners(struct web_request *request);
 
 #endif

@@ -79,11 +79,11 @@ bool web_body_token(struct web_request *request, const char *token)
     return true;
 }
 
-static bool is_allowed(struct web_request *request)
+bool web_may(struct web_request *request, enum acl_resource resource,
+             enum acl_access access)
 {
-    const struct web_route *route = request->route;
-    enum acl_verdict verdict = acl_ask(request->agent->acl, request->token,
-                                       route->resource, route->access);
+    enum acl_verdict verdict =
+        acl_ask(request->agent->acl, request->token, resource, access);
     char text[ACL_WORDS_SIZE];
 
     if (verdict == ACL_ALLOWED)
@@ -91,7 +91,7 @@ static bool is_allowed(struct web_request *request)
     base_counter_add(base_metrics_counter(request->http->env->metrics,
                                           "isthmus.acl.denied", "at", "http"),
                      1);
-    acl_words(text, verdict, route->resource, route->access);
+    acl_words(text, verdict, resource, access);
     web_reply_text(request, 403, "%s", text);
     return false;
 }
@@ -209,7 +209,8 @@ void web_request_start(struct http *http, struct http_conn *conn,
     request->began_ns = base_env_now_ns(http->env);
     http_conn_busy(conn, request);
     if (body_fits(request) && take_route(request) && take_options(request) &&
-        take_token(request) && is_allowed(request))
+        take_token(request) &&
+        web_may(request, request->route->resource, request->route->access))
         request->route->handle(request);
 }
 

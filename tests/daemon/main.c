@@ -61,6 +61,7 @@ Suite *tls_commands_suite(void);
 Suite *views_suite(void);
 Suite *watch_suite(void);
 Suite *web_params_suite(void);
+Suite *xds_suite(void);
 
 int main(void)
 {
@@ -123,6 +124,7 @@ int main(void)
         views_suite,
         watch_suite,
         web_params_suite,
+        xds_suite,
     };
     /* clang-format on */
 

@@ -84,6 +84,7 @@ void read_bed_open(struct read_bed *bed)
     bed->sim = base_sim_new(1);
     bed->env = base_sim_host_env(base_sim_host_new(bed->sim, "n1", &addr, 1),
                                  "main");
+    bed->env->metrics = base_metrics_new();
     ck_assert_int_eq(rpc_server_new(bed->env, &config, &bed->rpc), 0);
     first.index = 1;
     for (i = 0; i < READ_BED_METHODS; i++) {
@@ -102,6 +103,7 @@ void read_bed_close(struct read_bed *bed)
     rpc_server_free(bed->rpc);
     for (i = 0; i < READ_BED_METHODS; i++)
         base_pb_free(bed->methods[i].reply);
+    base_metrics_free(bed->env->metrics);
     base_sim_free(bed->sim);
 }
 
