@@ -174,6 +174,7 @@ static int make_server(struct agent *agent, char **why)
         .raft_multiplier = config->raft_multiplier,
         .handshake_timeout_ms = config->rpc_handshake_timeout_ms,
         .handshakes_max = config->rpc_handshakes_max,
+        .raft_lease_drift_ppm = config->raft_lease_drift_ppm,
         .connections_per_name = config->rpc_max_conns_per_client,
         .on_primary_ready = on_primary_ready,
         .on_fatal = on_fatal,

@@ -26,6 +26,7 @@ void config_init(struct config *config)
         .rpc_handshake_timeout_ms = 5 * 1000,
         .rpc_handshakes_max = 64,
         .rpc_max_conns_per_client = 100,
+        .snapshot_bytes_max = 256u << 20,
     };
     config->retry_join.interval_ms = 30 * 1000;
     config->retry_join_wan.interval_ms = 30 * 1000;

@@ -159,6 +159,8 @@ struct config {
     uint32_t rpc_handshake_timeout_ms; /* limits.*: 5,000 */
     uint32_t rpc_handshakes_max;       /* 64 in flight */
     uint32_t rpc_max_conns_per_client; /* 100 a certificate name */
+    uint32_t snapshot_bytes_max;       /* 256 MiB, the file and the state */
+    uint32_t raft_lease_drift_ppm;     /* performance.*: 0, no leases */
 
     struct config_origins *origins; /* private */
 };

@@ -171,6 +171,8 @@ static const struct config_key keys[] = {
 
     {"performance.raft_multiplier", CONFIG_UINT, AT(raft_multiplier), 1, 10,
      NULL, NULL, NULL, NULL},
+    {"performance.raft_lease_drift_ppm", CONFIG_UINT, AT(raft_lease_drift_ppm),
+     0, 500000, NULL, NULL, NULL, NULL},
     {"check_update_interval", CONFIG_DURATION, AT(check_update_interval_ms), 0,
      DAY, NULL, NULL, NULL, NULL},
     {"limits.rpc_handshake_timeout", CONFIG_DURATION,
@@ -179,6 +181,8 @@ static const struct config_key keys[] = {
      NULL, NULL, NULL, NULL},
     {"limits.rpc_max_conns_per_client", CONFIG_UINT,
      AT(rpc_max_conns_per_client), 1, 65535, NULL, NULL, NULL, NULL},
+    {"limits.snapshot_bytes_max", CONFIG_UINT, AT(snapshot_bytes_max), 1 << 20,
+     1 << 30, NULL, NULL, NULL, NULL},
 };
 /* clang-format on */
 

@@ -16,7 +16,7 @@
 #include "daemon/server.pb-c.h"
 #include "snapshot/archive.h"
 
-#define FILE_BYTES_MAX (2u * ARCHIVE_STATE_BYTES_MAX)
+#define FILE_BYTES_MAX ARCHIVE_STATE_BYTES_MAX
 
 struct request {
     struct http_options options;
@@ -38,7 +38,7 @@ static int verify(const void *data, size_t len, const char *name,
                   struct archive *out, char **why)
 {
     const char *fault;
-    int rv = archive_unpack(data, len, out, &fault);
+    int rv = archive_unpack(data, len, ARCHIVE_STATE_BYTES_MAX, out, &fault);
 
     if (rv < 0)
         *why = base_asprintf("%s is not a snapshot: %s", name, fault);

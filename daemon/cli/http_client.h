@@ -82,7 +82,7 @@ struct http_reply {
 void http_reply_close(struct http_reply *reply);
 
 #define HTTP_TIMEOUT_S 60 /* leaving takes as long as its broadcasts do */
-#define HTTP_BODY_BYTES_MAX (64u << 20)
+#define HTTP_BODY_BYTES_MAX (1u << 30) /* a snapshot */
 
 /** method is "GET", "PUT", "POST" or "DELETE"; path begins with "/" and is escaped already.
  * A negative base_error with *why if there was no answer. */

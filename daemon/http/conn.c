@@ -60,6 +60,7 @@ static void conn_free(struct http_conn *conn)
         http->by_fd[conn->fd] = NULL;
     LIST_REMOVE(conn, link);
     http->conn_count--;
+    http->uploads -= conn->upload;
     show_count(http);
     base_free(conn);
 }
@@ -80,16 +81,62 @@ static void on_deadline(void *arg)
     evhttp_connection_free(conn->evcon); /* comes back in on_close() */
 }
 
+/* ---- snapshots ------------------------------------------------------------ */
+
+static void allow_body(struct http_conn *conn, size_t limit)
+{
+    evhttp_connection_set_max_body_size(conn->evcon, (ev_ssize_t)limit);
+    bufferevent_setwatermark(conn->bev, EV_READ, 0,
+                             limit + 2u * HTTP_HEADER_BYTES_MAX);
+}
+
+size_t http_conn_body_limit(const struct http_conn *conn)
+{
+    return conn->upload ? conn->http->config.config->snapshot_bytes_max
+                        : WEB_BODY_BYTES_MAX;
+}
+
+/* Only a snapshot may be long, and evhttp wants to know before it has read who
+ * is meant: so we read the beginning of a request, too. */
+static void look(struct http_conn *conn, struct evbuffer *input)
+{
+    static const char begin[] = "PUT /v1/snapshot";
+    char got[sizeof(begin) - 1];
+
+    if (conn->looked || evbuffer_get_length(input) < sizeof(got))
+        return;
+    conn->looked = true;
+    evbuffer_copyout(input, got, sizeof(got));
+    if (memcmp(got, begin, sizeof(got)) != 0 ||
+        conn->http->uploads >= HTTP_UPLOADS_MAX)
+        return;
+    conn->upload = true;
+    conn->http->uploads++;
+    allow_body(conn, http_conn_body_limit(conn));
+    base_timer_start_ms(&conn->deadline, HTTP_UPLOAD_TIMEOUT_MS);
+}
+
+static void look_anew(struct http_conn *conn)
+{
+    conn->looked = false;
+    if (!conn->upload)
+        return;
+    conn->upload = false;
+    conn->http->uploads--;
+    allow_body(conn, HTTP_BODY_BYTES_HARD_MAX);
+}
+
 /* The first byte of a request: the rest has its time from now on. */
 static void on_input(struct evbuffer *buffer,
                      const struct evbuffer_cb_info *info, void *arg)
 {
     struct http_conn *conn = arg;
 
-    (void)buffer;
-    if (info->n_added > 0 && conn->request == NULL &&
-        !base_timer_is_running(&conn->deadline))
+    if (info->n_added == 0 || conn->request != NULL)
+        return;
+    if (!base_timer_is_running(&conn->deadline))
         base_timer_start_ms(&conn->deadline, HTTP_REQUEST_TIMEOUT_MS);
+    look(conn, buffer);
 }
 
 static void on_sent(struct evhttp_request *raw, void *arg)
@@ -99,9 +146,12 @@ static void on_sent(struct evhttp_request *raw, void *arg)
     (void)raw;
     conn->ours = false;
     base_timer_stop(&conn->deadline);
+    look_anew(conn);
     /* What it sent ahead is the next request's beginning. */
-    if (evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
+    if (evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0) {
         base_timer_start_ms(&conn->deadline, HTTP_REQUEST_TIMEOUT_MS);
+        look(conn, bufferevent_get_input(conn->bev));
+    }
 }
 
 void http_conn_answered(struct http_conn *conn)

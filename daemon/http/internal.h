@@ -30,6 +30,8 @@ struct evbuffer_cb_entry;
 #define HTTP_CONNECTIONS_MAX 16384u /* or half the descriptors, if less */
 #define HTTP_IDLE_TIMEOUT_S 120
 #define HTTP_REQUEST_TIMEOUT_MS 30000u /* first byte to last */
+#define HTTP_UPLOAD_TIMEOUT_MS 900000u /* of a snapshot */
+#define HTTP_UPLOADS_MAX 2u /* they are in memory while they come */
 #define HTTP_ANSWER_TIMEOUT_MS 300000u /* a client that reads it slowly */
 
 struct http_conn {
@@ -49,6 +51,8 @@ struct http_conn {
     bool watched;
     bool handshakes; /* TLS comes first, and counts as a request's time */
     bool too_many; /* over the limit: its deadline is now */
+    bool looked;   /* at how its request begins */
+    bool upload;   /* it may bring a snapshot */
 };
 LIST_HEAD(http_conns, http_conn);
 
@@ -93,6 +97,7 @@ struct http {
     struct http_conns fresh;   /* those */
     struct http_conns conns;   /* the others */
     size_t conn_count, conns_max;
+    unsigned uploads;
     struct http_conn **by_fd;
     size_t by_fd_count;
 
@@ -126,6 +131,8 @@ void http_conns_settle(struct http *http);
 void http_conns_close(struct http *http);
 /** The connection that a request came on. */
 struct http_conn *http_conn_of(struct http *http, struct evhttp_request *raw);
+/** How long the body of its request may be. */
+size_t http_conn_body_limit(const struct http_conn *conn);
 /** A request is under way: its client is watched from now on. */
 void http_conn_busy(struct http_conn *conn, struct web_request *request);
 /** Its answer begins and goes on: libevent watches the client from now on. */

@@ -18,7 +18,8 @@
 struct evhttp_request;
 struct http_conn;
 
-#define WEB_BODY_BYTES_MAX (512u * 1024u) /* as Consul: half a Raft entry */
+#define WEB_BODY_BYTES_MAX (512u * 1024u) /* as Consul; of a snapshot:
+                                             limits.snapshot_bytes_max */
 #define WEB_STREAM_BYTES_MAX (1024u * 1024u) /* that a client has not read */
 
 typedef void (*web_query_fn)(struct web_request *request,
@@ -43,6 +44,7 @@ struct web_request {
     struct cache_read *read;     /* or a read of the cache */
     web_query_fn on_query;
     web_write_fn on_write;
+    uint64_t restore_id; /* that the last write was answered with */
     bool waits; /* a blocking query: counted */
     struct web_ticket *ticket;
     bool streams;            /* web_stream_begin() was called */

@@ -98,13 +98,18 @@ static void on_write(void *arg, int status, const char *text, const void *body,
 {
     struct web_request *request = arg;
 
-    (void)body;
-    (void)len;
+    Server__WriteReply *reply;
+
     request->pending = NULL;
-    if (status != 0)
+    if (status != 0) {
         web_reply_failure(request, status, text);
-    else
-        request->on_write(request);
+        return;
+    }
+    reply = base_pb_unpack(&server__write_reply__descriptor, body, len,
+                           base_pb_budget(len));
+    request->restore_id = reply != NULL ? reply->restore : 0;
+    base_pb_free(reply);
+    request->on_write(request);
 }
 
 void web_write(struct web_request *request, const char *method,

@@ -81,8 +81,11 @@ static void answer(struct web_request *request, int status)
 void web_put_header(struct web_request *request, const char *key,
                     const char *value)
 {
-    evhttp_add_header(evhttp_request_get_output_headers(request->raw), key,
-                      value);
+    struct evkeyvalq *headers =
+        evhttp_request_get_output_headers(request->raw);
+
+    evhttp_remove_header(headers, key); /* said before, of an earlier piece */
+    evhttp_add_header(headers, key, value);
 }
 
 static void put_type(struct web_request *request, const char *type)

@@ -174,6 +174,7 @@ static void take_delete_body(struct web_request *request)
 
 static bool body_fits(struct web_request *request)
 {
+    size_t limit = http_conn_body_limit(request->conn);
     size_t len;
 
     if (method_of(request->raw) == WEB_DELETE)
@@ -187,12 +188,12 @@ static bool body_fits(struct web_request *request)
         (header(request, "Content-Length") ||
          header(request, "Transfer-Encoding")))
         web_put_header(request, "Connection", "close");
-    if (len <= WEB_BODY_BYTES_MAX)
+    if (len <= limit)
         return true;
     http_count_refused(request->http, "body");
     web_reply_text(request, 413,
-                   "the body of %zu bytes is over the limit of %u bytes", len,
-                   WEB_BODY_BYTES_MAX);
+                   "the body of %zu bytes is over the limit of %zu bytes", len,
+                   limit);
     return false;
 }
 

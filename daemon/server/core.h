@@ -13,6 +13,9 @@
 #include "server/event_log.h"
 #include "server/pool.h"
 
+/* What one call carries of a state that is saved or restored. */
+#define SERVER_STATE_PIECE_BYTES (512u << 10)
+
 struct server;
 struct client;
 

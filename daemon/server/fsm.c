@@ -11,10 +11,8 @@
 #include "base/error.h"
 #include "base/pb.h"
 #include "raft/error.h"
-#include "snapshot/archive.h"
 
 #define SNAPSHOT_VERSION 1u
-#define SNAPSHOT_BYTES_MAX (1u << 30)
 
 void fsm_init(struct fsm *fsm, struct base_env *env)
 {
@@ -49,14 +47,9 @@ static const ProtobufCMessageDescriptor *body_of(unsigned command)
         return &server__deregister__descriptor;
     case FSM_FEDERATION_STATE:
         return &fedstate__change__descriptor;
-    case FSM_RESTORE:
-        return &server__restore__descriptor;
     }
     return NULL;
 }
-
-static int run_restore(struct fsm *fsm, uint64_t index,
-                       const Server__Restore *body);
 
 static int run(struct fsm *fsm, unsigned command, uint64_t index,
                const void *body)
@@ -66,8 +59,6 @@ static int run(struct fsm *fsm, unsigned command, uint64_t index,
         return catalog_register(&fsm->catalog, index, body);
     case FSM_DEREGISTER:
         return catalog_deregister(&fsm->catalog, index, body);
-    case FSM_RESTORE:
-        return run_restore(fsm, index, body);
     default:
         return fedstate_store_apply(fsm->store, index, body);
     }
@@ -207,16 +198,24 @@ static int fsm_restore_begin(void *ctx)
     struct fsm *fsm = ctx;
 
     base_buf_reset(&fsm->restoring);
+    fsm->restoring_as = 0;
+    fsm->restoring_too_big = false;
     return 0;
+}
+
+static void fsm_restore_as(void *ctx, raft_index index)
+{
+    ((struct fsm *)ctx)->restoring_as = index;
 }
 
 static int fsm_restore_write(void *ctx, const void *data, size_t len)
 {
     struct fsm *fsm = ctx;
 
-    if (base_buf_len(&fsm->restoring) + len > SNAPSHOT_BYTES_MAX)
-        return BASE_ETOOBIG;
-    base_buf_append(&fsm->restoring, data, len);
+    if (base_buf_len(&fsm->restoring) + len > FSM_STATE_BYTES_MAX)
+        fsm->restoring_too_big = true;
+    if (!fsm->restoring_too_big)
+        base_buf_append(&fsm->restoring, data, len);
     return 0;
 }
 
@@ -267,25 +266,6 @@ static int replace(struct fsm *fsm, const Server__Snapshot *snapshot)
     return rv;
 }
 
-static int fsm_restore_end(void *ctx, bool ok)
-{
-    struct fsm *fsm = ctx;
-    Server__Snapshot *snapshot;
-    int rv = 0;
-
-    if (ok) {
-        snapshot = unpack(base_buf_data(&fsm->restoring),
-                          base_buf_len(&fsm->restoring));
-        rv = snapshot ? replace(fsm, snapshot) : RAFT_EDECODE;
-        base_pb_free(snapshot);
-    }
-    base_buf_close(&fsm->restoring);
-    fsm->restoring = (struct base_buf)BASE_BUF_INIT;
-    return rv;
-}
-
-/* ---- restoring what an operator saved ------------------------------------- */
-
 /* Tried on tables of its own: nothing is changed by what cannot be used. */
 static int check(const struct fsm *fsm, const Server__Snapshot *snapshot)
 {
@@ -295,15 +275,6 @@ static int check(const struct fsm *fsm, const Server__Snapshot *snapshot)
     fsm_init(&trial, fsm->env);
     rv = replace(&trial, snapshot) == 0 ? 0 : BASE_EPARSE;
     fsm_close(&trial);
-    return rv;
-}
-
-int fsm_check(const struct fsm *fsm, const void *state, size_t len)
-{
-    Server__Snapshot *snapshot = unpack(state, len);
-    int rv = snapshot ? check(fsm, snapshot) : BASE_EPARSE;
-
-    base_pb_free(snapshot);
     return rv;
 }
 
@@ -337,31 +308,40 @@ static int replace_at(struct fsm *fsm, uint64_t index,
     return rv;
 }
 
-static int run_restore(struct fsm *fsm, uint64_t index,
-                       const Server__Restore *body)
+/* What an operator restores may be anything; what cannot be used changes
+ * nothing, here as on every other server. */
+static int end_operators(struct fsm *fsm, Server__Snapshot *snapshot)
 {
-    struct base_buf state = BASE_BUF_INIT;
-    Server__Snapshot *snapshot = NULL;
-    int rv = gzip_unpack(body->state.data, body->state.len,
-                         ARCHIVE_STATE_BYTES_MAX, &state);
+    int rv = snapshot != NULL
+                 ? replace_at(fsm, fsm->restoring_as, snapshot)
+                 : BASE_EPARSE;
 
-    if (rv == 0)
-        snapshot = unpack(base_buf_data(&state), base_buf_len(&state));
-    if (rv == 0)
-        rv = snapshot ? replace_at(fsm, index, snapshot) : BASE_EPARSE;
-    base_log(&fsm->log, rv == 0 ? BASE_LOG_WARN : BASE_LOG_ERROR,
-             rv == 0 ? "the state was replaced by a saved one"
-                     : "a saved state cannot be used",
-             kv_uint("index", index));
+    return rv == 0 ? 0 : 1;
+}
+
+static int fsm_restore_end(void *ctx, bool ok)
+{
+    struct fsm *fsm = ctx;
+    Server__Snapshot *snapshot = NULL;
+    int rv = 0;
+
+    if (ok && !fsm->restoring_too_big)
+        snapshot = unpack(base_buf_data(&fsm->restoring),
+                          base_buf_len(&fsm->restoring));
+    if (ok && fsm->restoring_as != 0)
+        rv = end_operators(fsm, snapshot);
+    else if (ok)
+        rv = snapshot ? replace(fsm, snapshot) : RAFT_EDECODE;
     base_pb_free(snapshot);
-    base_buf_close(&state);
+    base_buf_close(&fsm->restoring);
+    fsm->restoring = (struct base_buf)BASE_BUF_INIT;
     return rv;
 }
 
 struct raft_fsm fsm_ops(struct fsm *fsm)
 {
     static const struct raft_fsm_ops ops = {
-        .version = 1,
+        .version = 3,
         .apply = fsm_apply,
         .drop_result = fsm_drop_result,
         .snapshot = fsm_snapshot,
@@ -370,6 +350,7 @@ struct raft_fsm fsm_ops(struct fsm *fsm)
         .restore_begin = fsm_restore_begin,
         .restore_write = fsm_restore_write,
         .restore_end = fsm_restore_end,
+        .restore_as = fsm_restore_as,
     };
 
     return (struct raft_fsm){&ops, fsm};

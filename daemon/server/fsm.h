@@ -11,11 +11,12 @@
 #include "raft/fsm.h"
 #include "server/catalog.h"
 
+#define FSM_STATE_BYTES_MAX (1u << 30) /* packed */
+
 enum fsm_command {
     FSM_REGISTER = 1,
     FSM_DEREGISTER = 2,
     FSM_FEDERATION_STATE = 3,
-    FSM_RESTORE = 4, /* all of the state, from a snapshot of an operator's */
     FSM_IGNORABLE = 0x80
 };
 
@@ -26,6 +27,8 @@ struct fsm {
     struct fedstate_store *store;
     uint64_t applied;
     struct base_buf restoring;
+    uint64_t restoring_as; /* an operator's, at this index; 0: Raft's own */
+    bool restoring_too_big;
 };
 
 /** What a proposer gets; free it with base_free. */
@@ -38,8 +41,6 @@ void fsm_init(struct fsm *fsm, struct base_env *env);
 void fsm_close(struct fsm *fsm);
 /** The table for raft_node_config. */
 struct raft_fsm fsm_ops(struct fsm *fsm);
-/** 0 if a packed Server__Snapshot can replace the state; BASE_EPARSE. */
-int fsm_check(const struct fsm *fsm, const void *state, size_t len);
 /** Appends a command ready to propose. message is protobuf-c's. */
 void fsm_encode(struct base_buf *out, enum fsm_command command,
                 const void *message);

@@ -20,6 +20,22 @@
 
 #define SERVER_SERVICE "consul" /* what operators know the service by */
 
+/* An image that an operator is being lent (operate_state.c). */
+struct saving {
+    uint64_t id; /* 0: none */
+    uint64_t index, term;
+    struct base_buf image;
+    struct base_timer idle;
+};
+
+/* A state that an operator restores. */
+struct receiving {
+    uint64_t id;     /* 0: none */
+    uint64_t offset;
+    uint64_t done;   /* the last one that became the state */
+    struct base_timer idle;
+};
+
 struct server {
     struct server_config config; /* its strings are ours */
     struct base_env *env;        /* the main loop's */
@@ -38,6 +54,8 @@ struct server {
     struct raft_node *raft;
     struct raft_link *raft_link;
     struct rpc_call *raft_removal, *raft_transfer; /* that wait for their end */
+    struct saving saving;
+    struct receiving receiving;
     bool is_leader;
 
     struct gossip_net_transport *lan_net;
@@ -82,6 +100,8 @@ void read_close(struct server *server);
 void write_methods(struct server *server);
 void operate_raft_methods(struct server *server);
 void operate_state_methods(struct server *server);
+/** Before Raft goes. */
+void operate_state_close(struct server *server);
 /** Through Raft; the call ends with the command's index, or goes to the leader
  * if we are it no longer. */
 void write_propose(struct server *server, struct rpc_call *call,

@@ -138,6 +138,7 @@ static int make_raft(struct server *server)
         .fsm = fsm_ops(&server->fsm),
         .election_timeout_ms = 1000 * stretch,
         .heartbeat_interval_ms = 100 * stretch,
+        .lease_drift_ppm = server->config.raft_lease_drift_ppm,
         .on_state = hear_raft_state,
         .on_fatal = hear_raft_fatal,
         .ctx = server,
@@ -446,8 +447,10 @@ void server_free(struct server *server)
     }
     forward_close(server);
     /* Raft tells whoever waits for it that it stops, so they go after it. */
-    if (server->raft)
+    if (server->raft) {
+        operate_state_close(server);
         raft_node_free(server->raft);
+    }
     read_close(server);
     place_close(server);
     primary_link_close(&server->leader.link);

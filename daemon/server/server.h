@@ -72,6 +72,7 @@ struct server_config {
     /** Shown to the primary datacenter; borrowed like acl; NULL: none. */
     const char *replication_token;
     uint32_t raft_multiplier;       /* stretches Raft's timing; 0: 1 */
+    uint32_t raft_lease_drift_ppm;  /* raft/node.h; 0: no leases */
     uint32_t handshake_timeout_ms;  /* of the server port; 0: its defaults, */
     uint32_t handshakes_max;        /* rpc/listener.h */
     uint32_t connections_per_name;

@@ -183,12 +183,11 @@ static const char *read_all(struct base_buf *tar, struct archive *out)
     return why;
 }
 
-int archive_unpack(const void *data, size_t len, struct archive *out,
-                   const char **why)
+int archive_unpack(const void *data, size_t len, size_t limit,
+                   struct archive *out, const char **why)
 {
     struct base_buf tar = BASE_BUF_INIT;
-    int rv = gzip_unpack(data, len, ARCHIVE_STATE_BYTES_MAX + 64u * TAR_BLOCK,
-                         &tar);
+    int rv = gzip_unpack(data, len, limit + 64u * TAR_BLOCK, &tar);
 
     memset(out, 0, sizeof(*out));
     *why = NULL;

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 
-#define ARCHIVE_STATE_BYTES_MAX (15u << 20) /* what one RPC carries */
+#define ARCHIVE_STATE_BYTES_MAX (1u << 30) /* what a server takes */
 
 /** Zero-initialise it. */
 struct archive {
@@ -22,10 +22,10 @@ void archive_close(struct archive *archive);
 
 /** Appends the file's bytes. */
 void archive_pack(const struct archive *archive, struct base_buf *out);
-/** Reads and verifies all of it. BASE_EPARSE or BASE_ETOOBIG, with *why a
+/** Reads and verifies all of it; a state of up to limit bytes. BASE_EPARSE or BASE_ETOOBIG, with *why a
  * static sentence; *out is empty then. */
-int archive_unpack(const void *data, size_t len, struct archive *out,
-                   const char **why);
+int archive_unpack(const void *data, size_t len, size_t limit,
+                   struct archive *out, const char **why);
 
 /** gzip, and back: BASE_EPARSE, or BASE_ETOOBIG past limit bytes. */
 void gzip_pack(const void *data, size_t len, struct base_buf *out);

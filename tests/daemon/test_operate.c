@@ -318,6 +318,83 @@ START_TEST(the_state_is_saved_and_comes_back)
 }
 END_TEST
 
+/* Random text, so that the file is long, too. */
+static void register_large(unsigned number)
+{
+    char output[40000];
+    char *body;
+    size_t i;
+    uint32_t random = number * 2654435761u + 1;
+
+    for (i = 0; i + 1 < sizeof(output); i++) {
+        random = random * 1664525u + 1013904223u;
+        output[i] = (char)('0' + (random >> 24) % 70);
+        if (output[i] == '\\')
+            output[i] = '/';
+    }
+    output[i] = '\0';
+    body = base_asprintf("{\"Node\":\"large%u\",\"Address\":\"10.9.9.9\","
+                         "\"Check\":{\"CheckID\":\"c\",\"Name\":\"c\","
+                         "\"Status\":\"passing\",\"Output\":\"%s\"}}",
+                         number, output);
+    ck_assert(operate_do(0, "PUT", "/v1/catalog/register", body));
+    base_free(body);
+}
+
+static bool knows_large(void *arg)
+{
+    json_t *checks = operate_json(*(size_t *)arg, "GET",
+                                  "/v1/health/node/large39?stale", NULL);
+    bool knows = json_array_size(checks) == 1;
+
+    json_decref(checks);
+    return knows;
+}
+
+static bool leads(void *arg)
+{
+    (void)arg;
+    return operate_shell(0, "$I operator raft list-peers 2>/dev/null | "
+                            "grep -q leader") == 0;
+}
+
+/* Longer than any other request, and than what one call carries; a server that
+ * was down is given it, and one that dies on the way leaves the old state or
+ * the new. */
+START_TEST(a_large_state_comes_back_too)
+{
+    size_t i;
+
+    for (i = 0; i < 40; i++)
+        register_large((unsigned)i);
+    ck_assert_int_eq(operate_shell(1, "$I snapshot save large.snap && "
+                                      "test $(stat -c %s large.snap) -gt "
+                                      "1000000"),
+                     0);
+    for (i = 0; i < 40; i++) {
+        char *body = base_asprintf("{\"Node\":\"large%zu\"}", i);
+
+        ck_assert(operate_do(0, "PUT", "/v1/catalog/deregister", body));
+        base_free(body);
+    }
+    operate_kill(2);
+    operate_until(leads, NULL, "a leader of two");
+    ck_assert_int_eq(operate_shell(1, "$I snapshot restore large.snap"), 0);
+    operate_start_alone(2);
+    for (i = 0; i < OPERATE_SERVERS; i++)
+        operate_until(knows_large, &i, "the large state, on every server");
+    /* Killed at any moment of it. */
+    ck_assert_int_eq(operate_shell(2, "$I snapshot restore large.snap & "
+                                      "sleep 0.0$(date +%N | cut -c1-1)"),
+                     0);
+    operate_kill(2);
+    operate_start_alone(2);
+    operate_until(whole_again, NULL, "a server that is back");
+    for (i = 0; i < OPERATE_SERVERS; i++)
+        operate_until(knows_large, &i, "the large state, on every server");
+}
+END_TEST
+
 static bool leads_alone(void *arg)
 {
     (void)arg;
@@ -379,6 +456,7 @@ Suite *operate_suite(void)
     tcase_add_test(tcase, the_state_is_saved_and_comes_back);
     tcase_add_test(tcase,
                    keys_rotate_and_a_killed_server_rejoins_with_the_new_one);
+    tcase_add_test(tcase, a_large_state_comes_back_too);
     tcase_add_test(tcase, a_lost_majority_is_recovered_by_a_list);
     suite_add_tcase(suite, tcase);
     return suite;
