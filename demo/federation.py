@@ -28,6 +28,11 @@ class Failure(Exception):
     """A step of the demo did not come true."""
 
 
+def at(address, port):
+    """"10.0.0.1:80", "[fd00::1]:80"."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 class Place:
     """Where a node lives: its addresses, and how a command is run there."""
 
@@ -163,11 +168,11 @@ class Gateway(Node):
     def command(self):
         return [self.federation.binary, "gateway", "-register",
                 "-expose-servers", "-service-id", self.name,
-                "-http-addr", f"{self.agent.place.lan}:{HTTP}",
-                "-address", f"{self.place.lan}:{GATEWAY}",
-                "-wan-address", f"{self.place.wan}:{GATEWAY}",
-                "-wan-bind", f"{self.place.wan}:{GATEWAY}",
-                "-admin-addr", f"{self.place.lan}:{ADMIN}"]
+                "-http-addr", at(self.agent.place.lan, HTTP),
+                "-address", at(self.place.lan, GATEWAY),
+                "-wan-address", at(self.place.wan, GATEWAY),
+                "-wan-bind", at(self.place.wan, GATEWAY),
+                "-admin-addr", at(self.place.lan, ADMIN)]
 
     def connections_for(self, name):
         """Connections that this gateway has joined for a server name."""
@@ -235,7 +240,7 @@ class Federation:
         }
         if dc != self.primary:
             gateway = self._places[self.primary]["gateway"]
-            config["primary_gateways"] = [f"{gateway.wan}:{GATEWAY}"]
+            config["primary_gateways"] = [at(gateway.wan, GATEWAY)]
             config["primary_gateways_interval"] = "1s"
         return {**config, **self._settings}
 
@@ -315,7 +320,7 @@ def leading(servers):
     for server in servers:
         address = leader(server) if server.running() else None
         for other in servers:
-            if (address and address.split(":")[0] == other.place.lan
+            if (address == at(other.place.lan, SERVER)
                     and other.running()):
                 return other
     return None
