@@ -16,6 +16,7 @@
 #include "sim/federation_internal.h"
 
 #define WAIT_MS 60000u
+#define GAP_MS 50u /* as the real one: gateway/watch.c */
 #define RETRY_MS 200u
 /* An agent compares what it registered with the catalog now and then. */
 #define REGISTER_MS 10000u
@@ -174,7 +175,7 @@ static void on_answer(void *arg, int status, const char *text, const void *body,
         take_sites(gateway, reply);
     base_pb_free(reply);
     update_routes(gateway);
-    watch_again(watching);
+    base_timer_start_ms(&watching->retry, GAP_MS);
 }
 
 static void watch_again(void *arg)
