@@ -384,12 +384,15 @@ void proxy_conn_open(struct proxy *proxy, struct base_stream *client,
     conn->counted = !needs_header;
     conn->waiting = true;
     TAILQ_INSERT_TAIL(&proxy->waiting, conn, link);
+    /* Mostly the hello is there already, and nothing more need be heard until
+     * there is a target. */
+    if (base_stream_len(client) > 0) {
+        base_stream_set_in_limit(client, base_stream_len(client));
+        if (read_input(conn) == SETTLED)
+            return;
+    }
     base_stream_set_in_limit(client,
                              RPC_SNI_INPUT_BYTES_MAX + PROXY_HEADER_INPUT_MAX);
-    /* Mostly the hello is there already, and nothing more to be heard until
-     * there is a target. */
-    if (base_stream_len(client) > 0 && read_input(conn) == SETTLED)
-        return;
     base_stream_set_events(client, &client_events, conn);
     proxy_wait(proxy);
 }

@@ -16,6 +16,8 @@
 #define HEADER_BYTES 16u
 #define COMMAND_LOCAL 0x20
 #define COMMAND_PROXY 0x21
+#define FAMILY_MAX 3    /* Unix sockets */
+#define TRANSPORT_MAX 2 /* datagrams */
 #define FAMILY_NONE 0x00
 #define FAMILY_TCP4 0x11
 #define FAMILY_TCP6 0x21
@@ -56,6 +58,7 @@ enum proxy_header proxy_header_read(const void *data, size_t data_len,
     family = base_cursor_u8(&cursor);
     rest = base_cursor_u16be(&cursor);
     if ((command != COMMAND_LOCAL && command != COMMAND_PROXY) ||
+        family >> 4 > FAMILY_MAX || (family & 0x0f) > TRANSPORT_MAX ||
         HEADER_BYTES + rest > PROXY_HEADER_INPUT_MAX)
         return PROXY_HEADER_BAD;
     if (base_cursor_left(&cursor) < rest)

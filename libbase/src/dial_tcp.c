@@ -40,6 +40,18 @@ void dial_tcp_cancel(struct base_dial *dial)
     base_free(dial);
 }
 
+struct given {
+    base_dial_fn done;
+    void *arg;
+};
+
+static void give(void *arg, struct base_stream *stream)
+{
+    struct given *given = arg;
+
+    given->done(given->arg, 0, stream);
+}
+
 static void finish(struct base_dial *dial, int status)
 {
     base_dial_fn done = dial->done;
@@ -61,7 +73,10 @@ static void finish(struct base_dial *dial, int status)
         }
     }
     dial_tcp_cancel(dial);
-    done(arg, status, stream);
+    if (stream != NULL)
+        stream_tcp_give(stream, give, &(struct given){done, arg});
+    else
+        done(arg, status, NULL);
 }
 
 static void on_deadline(void *arg)

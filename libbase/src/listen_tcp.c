@@ -98,7 +98,8 @@ static bool accept_one(struct base_listener *listener)
     }
     listener->pause_ms = 0;
     listener->accepting = true;
-    listener->accept(listener->arg, stream_of(listener, fd, &sa));
+    stream_tcp_give(stream_of(listener, fd, &sa), listener->accept,
+                    listener->arg);
     listener->accepting = false;
     if (!listener->closed)
         return true;

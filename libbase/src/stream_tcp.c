@@ -309,15 +309,20 @@ static void tcp_detach(struct base_stream *stream)
     tcp->loop = NULL;
 }
 
-static void tcp_attach(struct base_stream *stream, struct base_env *env)
+static void assign_events(struct stream_tcp *tcp, struct base_env *env)
 {
-    struct stream_tcp *tcp = tcp_of(stream);
-
     tcp->loop = env->ctx;
     event_assign(&tcp->read_event, tcp->loop->base, tcp->fd,
                  EV_READ | EV_PERSIST, on_read, tcp);
     event_assign(&tcp->write_event, tcp->loop->base, tcp->fd,
                  EV_WRITE | EV_PERSIST, on_write, tcp);
+}
+
+static void tcp_attach(struct base_stream *stream, struct base_env *env)
+{
+    struct stream_tcp *tcp = tcp_of(stream);
+
+    assign_events(tcp, env);
     update_reading(tcp);
     if (tcp->out.bytes > 0)
         request_flush(tcp);
@@ -374,8 +379,22 @@ struct base_stream *stream_tcp_new(struct base_loop *loop, int fd,
     tcp->fd = fd;
     tcp->base.local = *local;
     tcp->base.peer = *peer;
-    tcp_attach(&tcp->base, &loop->env);
+    assign_events(tcp, &loop->env);
     return &tcp->base;
+}
+
+void stream_tcp_give(struct base_stream *stream,
+                     void (*give)(void *arg, struct base_stream *stream),
+                     void *arg)
+{
+    bool gone = false;
+
+    stream->gone = &gone;
+    give(arg, stream);
+    if (gone)
+        return;
+    stream->gone = NULL;
+    update_reading(tcp_of(stream));
 }
 
 /* An end or an error is left to the loop, which will meet it again. */
