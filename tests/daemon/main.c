@@ -23,6 +23,7 @@ Suite *failures_suite(void);
 Suite *federation_sim_suite(void);
 Suite *fsm_suite(void);
 Suite *gateway_catalog_suite(void);
+Suite *gateway_header_suite(void);
 Suite *gateway_parts_suite(void);
 Suite *gateway_probe_suite(void);
 Suite *gateway_proxy_suite(void);
@@ -86,6 +87,7 @@ int main(void)
         federation_sim_suite,
         fsm_suite,
         gateway_catalog_suite,
+        gateway_header_suite,
         gateway_parts_suite,
         gateway_probe_suite,
         gateway_proxy_suite,

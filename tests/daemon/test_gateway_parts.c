@@ -123,6 +123,37 @@ START_TEST(a_failure_is_held_against_one_for_a_while)
 }
 END_TEST
 
+START_TEST(one_that_says_nothing_three_times_is_passed_over)
+{
+    struct fixture fixture;
+    struct target *target;
+    int i;
+
+    setup(&fixture);
+    for (i = 0; i < 2 * (int)TARGETS_SILENT_MAX; i++) {
+        target = pick(&fixture, 1);
+        targets_report(fixture.targets, fixture.env, target, TARGETS_CONNECTED);
+        /* A word in between, and it begins anew. */
+        targets_report(fixture.targets, fixture.env, target,
+                       i == 2 ? TARGETS_ANSWERED : TARGETS_SILENT);
+        targets_release(fixture.targets, fixture.env, target);
+        base_sim_run_for_ms(fixture.sim, 100);
+    }
+    for (i = 0; i < 20; i++) {
+        target = pick(&fixture, 2);
+        ck_assert_uint_eq(target_addr(target)->ip[3], 2);
+        targets_release(fixture.targets, fixture.env, target);
+    }
+    base_sim_run_for_ms(fixture.sim, TARGETS_FAILED_MS + 1000);
+    target = pick(&fixture, 1);
+    ck_assert_uint_eq(targets_count(fixture.targets), 1);
+    targets_report(fixture.targets, fixture.env, target, TARGETS_ANSWERED);
+    targets_release(fixture.targets, fixture.env, target);
+    ck_assert_uint_eq(targets_count(fixture.targets), 0);
+    teardown(&fixture);
+}
+END_TEST
+
 START_TEST(old_failures_are_forgotten)
 {
     struct fixture fixture;
@@ -179,6 +210,7 @@ Suite *gateway_parts_suite(void)
     tcase_add_test(tcase, the_least_loaded_is_picked);
     tcase_add_test(tcase, ties_are_broken_by_chance);
     tcase_add_test(tcase, a_failure_is_held_against_one_for_a_while);
+    tcase_add_test(tcase, one_that_says_nothing_three_times_is_passed_over);
     tcase_add_test(tcase, old_failures_are_forgotten);
     tcase_add_test(tcase, made_up_labels_share_one_counter);
     suite_add_tcase(suite, tcase);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gateway/targets.h"
 #include "gateway_world.h"
 #include "suite.h"
 
@@ -329,6 +330,109 @@ START_TEST(what_moves_no_byte_is_closed)
 }
 END_TEST
 
+START_TEST(a_target_that_never_answers_is_left)
+{
+    struct proxy_config config = {.answer_ms = 3000};
+    struct gw_world world;
+    struct gw_end *answered, *silent;
+
+    gw_open(&world, &config);
+    answered = gw_dial_name(&world, S1_NAME);
+    gw_run_ms(&world, 100);
+    gw_end_send(&world.targets[GW_S1].ends[0], "word", 4);
+    silent = gw_dial_name(&world, S1_NAME);
+    gw_run_ms(&world, 2000);
+    gw_end_send(silent, "a client's words do not help", 28);
+    gw_run_ms(&world, 1200);
+    ck_assert(silent->closed);
+    ck_assert(!answered->closed);
+    ck_assert_uint_eq(
+        gw_counter(&world, "isthmus.gateway.ended", "reason", "silent"), 1);
+    gw_close(&world);
+}
+END_TEST
+
+START_TEST(targets_that_hang_up_without_a_word_are_passed_over)
+{
+    struct gw_world world;
+    struct gw_end *client;
+    size_t i;
+
+    gw_open(&world, NULL);
+    for (i = 0; i < 20; i++) {
+        client = gw_dial_name(&world, FAR_NAME);
+        gw_run_ms(&world, 20);
+        if (at(&world, GW_G1) > 0 &&
+            world.targets[GW_G1].ends[at(&world, GW_G1) - 1].stream != NULL)
+            gw_end_close(&world.targets[GW_G1].ends[at(&world, GW_G1) - 1]);
+        else
+            gw_end_send(
+                &world.targets[GW_G2].ends[at(&world, GW_G2) - 1], "word", 4);
+        gw_run_ms(&world, 20);
+        gw_end_close(client);
+        gw_run_ms(&world, 20);
+    }
+    ck_assert_uint_eq(at(&world, GW_G1), TARGETS_SILENT_MAX);
+    gw_close(&world);
+}
+END_TEST
+
+static void note_drained(void *arg)
+{
+    (*(int *)arg)++;
+}
+
+START_TEST(a_drain_waits_for_what_stands)
+{
+    struct gw_world world;
+    struct gw_end *client, *late;
+    int drained = 0;
+
+    gw_open(&world, NULL);
+    client = gw_dial_name(&world, S1_NAME);
+    late = gw_dial(&world); /* its hello comes during the drain */
+    gw_run_ms(&world, 100);
+    proxy_drain(world.proxy, false, note_drained, &drained);
+    gw_end_send(client, "still", 5);
+    gw_end_send(&world.targets[GW_S1].ends[0], "here", 4);
+    gw_run_ms(&world, 2000);
+    ck_assert(got(client, "here", 4));
+    ck_assert_int_eq(drained, 0);
+    gw_end_close(client);
+    gw_end_close(&world.targets[GW_S1].ends[0]);
+    gw_run_ms(&world, 100);
+    ck_assert_int_eq(drained, 0);
+    gw_end_close(late);
+    gw_run_ms(&world, 100);
+    ck_assert_int_eq(drained, 1);
+    gw_close(&world);
+}
+END_TEST
+
+START_TEST(a_drain_can_be_cut_short)
+{
+    struct gw_world world;
+    struct gw_end *joined, *waiting, *dialling;
+    int drained = 0;
+
+    gw_open(&world, NULL);
+    joined = gw_dial_name(&world, S1_NAME);
+    waiting = gw_dial(&world);
+    world.cut[GW_G1] = world.cut[GW_G2] = true;
+    dialling = gw_dial_name(&world, FAR_NAME);
+    gw_run_ms(&world, 100);
+    proxy_drain(world.proxy, false, note_drained, &drained);
+    proxy_end(world.proxy);
+    gw_run_ms(&world, 100);
+    ck_assert_int_eq(drained, 1);
+    ck_assert(joined->closed && waiting->closed && dialling->closed);
+    ck_assert_uint_eq(gw_refused(&world, "drained"), 2);
+    ck_assert_uint_eq(
+        gw_counter(&world, "isthmus.gateway.ended", "reason", "drained"), 1);
+    gw_close(&world);
+}
+END_TEST
+
 START_TEST(the_proxy_can_go_at_any_moment)
 {
     struct gw_world world;
@@ -366,6 +470,10 @@ Suite *gateway_proxy_suite(void)
     tcase_add_test(tcase,
                    a_route_that_changes_while_it_is_dialled_is_looked_up_again);
     tcase_add_test(tcase, what_moves_no_byte_is_closed);
+    tcase_add_test(tcase, a_target_that_never_answers_is_left);
+    tcase_add_test(tcase, targets_that_hang_up_without_a_word_are_passed_over);
+    tcase_add_test(tcase, a_drain_waits_for_what_stands);
+    tcase_add_test(tcase, a_drain_can_be_cut_short);
     tcase_add_test(tcase, the_proxy_can_go_at_any_moment);
     suite_add_tcase(suite, tcase);
     return suite;

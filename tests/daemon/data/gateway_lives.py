@@ -69,6 +69,10 @@ class Gateway:
     def count(self, name, label=None):
         return counter(self.admin, "isthmus.gateway." + name, label)
 
+    def gauge(self, name):
+        return sum(g["Value"] for g in get(self.admin, "/metrics")[1]["Gauges"]
+                   if g["Name"] == "isthmus.gateway." + name)
+
     def stop(self):
         self.process.terminate()
         code = self.process.wait(20)
