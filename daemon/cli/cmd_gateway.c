@@ -276,7 +276,7 @@ int cmd_gateway(int argc, char **argv)
         {"watch", ARGS_BOOL, &line.watch, NULL,
          "stay, and write the file anew when routes change"},
         {"reload-command", ARGS_TEXT, &line.reload_command, "COMMAND",
-         "run by sh after each new file; once at the start too"},
+         "run by sh when the proxy has to read the file again"},
         {"proxy-binary", ARGS_TEXT, &line.proxy_binary, "PATH",
          "haproxy or nginx, to check the file; default: on the PATH"},
         {"log-level", ARGS_TEXT, &line.log_level, "LEVEL",

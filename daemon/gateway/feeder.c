@@ -22,6 +22,7 @@ struct feeder {
     struct feeder_config config;
     struct routes *routes;
     char *path; /* absolute; NULL: print */
+    char *socket; /* HAProxy's; NULL: the proxy has none */
     const char *checker[PUBLISHER_CHECKER_WORDS_MAX];
     struct publisher *publisher;
 };
@@ -93,6 +94,7 @@ static void make_publisher(struct feeder *feeder)
         .path = feeder->path,
         .checker = feeder->checker,
         .reload_command = options->reload_command,
+        .socket = feeder->socket,
         .on_placed = on_placed,
         .arg = feeder,
     };
@@ -113,6 +115,8 @@ struct feeder *feeder_new(const struct feeder_config *config)
     BASE_NEW(feeder);
     feeder->config = *config;
     feeder->path = absolute(config->options->config_out);
+    if (feeder->path != NULL && config->options->kind == GATEWAY_HAPROXY)
+        feeder->socket = base_asprintf("%s.sock", feeder->path);
     if (feeder->path != NULL)
         make_publisher(feeder);
     return feeder;
@@ -125,5 +129,6 @@ void feeder_free(struct feeder *feeder)
     publisher_free(feeder->publisher);
     routes_free(feeder->routes);
     base_free(feeder->path);
+    base_free(feeder->socket);
     base_free(feeder);
 }

@@ -1,12 +1,20 @@
 /*
  * Puts a configuration in place for another proxy, step by step: written beside
  * its place (FILE.new), checked there by the proxy itself, renamed into place,
- * and then the reload command. What the checker refuses never gets into place:
- * it stays in FILE.refused for the operator to see, and is offered again later,
- * or when there is another text. A file in place is always whole.
+ * and then the proxy is told. What the checker refuses never gets into place:
+ * it stays in FILE.refused for the operator to see. A file in place is always
+ * whole.
  *
- * Counters: isthmus.gateway.published{result}: placed, refused, reload_failed,
- * cannot_write.
+ * A HAProxy is told by its runtime socket where at most servers differ from what
+ * it runs, and by the reload command otherwise; either way it is asked
+ * afterwards what it runs. Others are told by the reload command.
+ *
+ * What fails is tried again after 2 s, doubling to 60 s, or at once when there
+ * is another text.
+ *
+ * Counters: isthmus.gateway.published{result}: placed (and reloaded), changed
+ * (and no reload), refused, no_checker (it cannot be run), reload_failed,
+ * cannot_write; not_changed (the runtime socket refused, so a reload follows).
  * Threads: the loop.
  */
 #ifndef GATEWAY_PUBLISH_H
@@ -23,7 +31,8 @@ struct publisher_config {
      * at the end. Borrowed. */
     const char *const *checker;
     size_t checker_count;
-    const char *reload_command; /* for sh -c; NULL: none. Borrowed. */
+    const char *reload_command; /* for sh -c; NULL: nobody is told. Borrowed. */
+    const char *socket; /* HAProxy's runtime socket; NULL: none. Borrowed. */
     /** A text is in place, and the proxy was told. */
     void (*on_placed)(void *arg);
     void *arg;

@@ -3,14 +3,40 @@
  * A name is matched exactly or, for a wildcard, by a regular expression; order
  * does not matter, as no name matches two rows. What matches none ends in a
  * backend that rejects, so that refusals are counted in HAProxy's statistics.
+ *
+ * The text says in its description which text it is, but for the servers:
+ * haproxy_live.h changes those of a running HAProxy, and sees by the description
+ * that nothing else has to change.
  */
 #include "gateway/render.h"
 
-static void put_global(struct base_buf *text, const struct render_input *input)
+#include <inttypes.h>
+#include <openssl/sha.h>
+#include <string.h>
+
+/* A number for a text; 0 is none. */
+static uint64_t number_of(const struct base_buf *text)
 {
-    base_buf_printf(text, "\nglobal\n"
-                          "    log stdout format raw daemon info\n"
-                          "    maxconn 4096\n");
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    uint64_t number;
+
+    SHA256(base_buf_data(text), base_buf_len(text), digest);
+    memcpy(&number, digest, sizeof(number));
+    return number | 1;
+}
+
+static void put_global(struct base_buf *text, const struct render_input *input,
+                       uint64_t number)
+{
+    base_buf_printf(
+        text,
+        "\nglobal\n"
+        "    # All but the servers below, in a number: as long as a HAProxy\n"
+        "    # shows it (\"show info\"), the rest is changed with no reload.\n"
+        "    description isthmus-%016" PRIx64 "\n"
+        "    log stdout format raw daemon info\n"
+        "    maxconn 16384\n",
+        number);
     if (input->path != NULL)
         base_buf_printf(text,
                         "    # Ask it: echo \"show stat\" | socat - %s.sock\n"
@@ -79,25 +105,30 @@ static void put_frontend(struct base_buf *text,
                           "    tcp-request content reject\n");
 }
 
-static void put_backend(struct base_buf *text, const struct render_input *input,
+/* A server is called by its address, so that the file and the runtime socket
+ * agree on names with no memory of the past. "[" is no letter of a name. */
+static void put_server_name(struct base_buf *text, const struct base_addr *to)
+{
+    char ip[BASE_ADDR_TEXT_MAX];
+
+    base_buf_printf(text, "    server %s:%u ", base_addr_format_ip(to, ip),
+                    to->port);
+}
+
+static void put_servers(struct base_buf *text, const struct render_input *input,
                         const struct route *row)
 {
     char addr[BASE_ADDR_TEXT_MAX];
     size_t i;
 
-    base_buf_printf(text, "\n# %s\nbackend ",
-                    row->wan ? "gateways of another datacenter"
-                             : "servers of this datacenter");
-    render_group(text, row);
-    base_buf_printf(text, "\n");
     if (row->target_count == 0)
         base_buf_printf(text, "    # nobody is there now\n");
     for (i = 0; i < row->target_count; i++) {
         const struct base_addr *to = &row->targets[i];
         const struct base_addr *from = render_source(input, row, to);
 
-        base_buf_printf(text, "    server t%zu %s", i + 1,
-                        base_addr_format(to, addr));
+        put_server_name(text, to);
+        base_buf_printf(text, "%s", base_addr_format(to, addr));
         if (from != NULL) {
             struct base_addr source = *from;
 
@@ -109,16 +140,38 @@ static void put_backend(struct base_buf *text, const struct render_input *input,
     }
 }
 
-char *render_haproxy(const struct render_input *input)
+static void put_backend(struct base_buf *text, const struct route *row)
 {
-    struct base_buf text = BASE_BUF_INIT;
+    base_buf_printf(text, "\n# %s\nbackend ",
+                    row->wan ? "gateways of another datacenter"
+                             : "servers of this datacenter");
+    render_group(text, row);
+    base_buf_printf(text, "\n");
+}
+
+/* number 0: without servers. */
+static void put_all(struct base_buf *text, const struct render_input *input,
+                    uint64_t number)
+{
     size_t count, i;
     const struct route *rows = routes_rows(input->routes, &count);
 
-    render_begin(&text, input);
-    put_global(&text, input);
-    put_frontend(&text, input);
-    for (i = 0; i < count; i++)
-        put_backend(&text, input, &rows[i]);
+    render_begin(text, input);
+    put_global(text, input, number);
+    put_frontend(text, input);
+    for (i = 0; i < count; i++) {
+        put_backend(text, &rows[i]);
+        if (number != 0)
+            put_servers(text, input, &rows[i]);
+    }
+}
+
+char *render_haproxy(const struct render_input *input)
+{
+    struct base_buf frame = BASE_BUF_INIT, text = BASE_BUF_INIT;
+
+    put_all(&frame, input, 0);
+    put_all(&text, input, number_of(&frame));
+    base_buf_close(&frame);
     return base_buf_take_string(&text);
 }

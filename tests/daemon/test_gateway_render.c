@@ -69,14 +69,14 @@ START_TEST(haproxy_has_every_row)
         "s1.server.dc1.consul }\n",
         "backend refused\n    tcp-request content reject\n",
         "backend _.server.dc2.consul\n"
-        "    server t1 192.0.2.1:8443 source 198.51.100.9:0\n"
-        "    server t2 [2001:db8::1]:8443\n",
+        "    server 192.0.2.1:8443 192.0.2.1:8443 source 198.51.100.9:0\n"
+        "    server 2001:db8::1:8443 [2001:db8::1]:8443\n",
         "backend _.server.dc4.consul\n    # nobody is there now\n",
         "backend s1.server.dc1.consul\n"
-        "    server t1 10.0.0.1:8300 source 10.0.0.9:0\n",
+        "    server 10.0.0.1:8300 10.0.0.1:8300 source 10.0.0.9:0\n",
         "backend server.dc1.consul\n"
-        "    server t1 10.0.0.1:8300 source 10.0.0.9:0\n"
-        "    server t2 10.0.0.2:8300 source 10.0.0.9:0\n",
+        "    server 10.0.0.1:8300 10.0.0.1:8300 source 10.0.0.9:0\n"
+        "    server 10.0.0.2:8300 10.0.0.2:8300 source 10.0.0.9:0\n",
     };
     char *text = make_text(render_haproxy, "/run/i.cfg", "consul");
 
