@@ -47,10 +47,12 @@ static void end_round(struct probe *probe, enum outcome outcome,
     probe->bad_rounds = outcome == FAILED ? probe->bad_rounds + 1 : 0;
     base_timer_start_ms(&probe->next,
                         outcome == FAILED ? AFTER_FAILURE_MS : EVERY_MS);
-    if (outcome != FAILED || probe->bad_rounds >= BAD_ROUNDS_MAX)
+    /* One bad round tells nothing: not of a gateway that worked, and not of a
+     * proxy that is only starting. */
+    if (outcome != FAILED || probe->bad_rounds >= BAD_ROUNDS_MAX) {
         probe->passing = outcome != FAILED;
-    if (outcome != FAILED || !probe->passing)
         probe->config.on_result(probe->config.ctx, probe->passing, kept);
+    }
     base_free(kept);
 }
 

@@ -32,7 +32,8 @@ struct probe_config {
     /** The name to ask for; NULL: the gateway carries no server's traffic. */
     const char *(*name)(void *ctx);
     const struct routes *(*routes)(void *ctx);
-    /** After a round; passing and words as a health check has them. */
+    /** After a round that tells something; passing and words as a health check
+     * has them. */
     void (*on_result)(void *ctx, bool passing, const char *words);
     void *ctx;
 };

@@ -1,5 +1,5 @@
 /*
- * HAProxy (2.4 and later): one frontend with a line a row, one backend a row.
+ * HAProxy (2.6 and later): one frontend with a line a row, one backend a row.
  * A name is matched exactly or, for a wildcard, by a regular expression; order
  * does not matter, as no name matches two rows. What matches none ends in a
  * backend that rejects, so that refusals are counted in HAProxy's statistics.
@@ -35,7 +35,8 @@ static void put_global(struct base_buf *text, const struct render_input *input,
         "    # shows it (\"show info\"), the rest is changed with no reload.\n"
         "    description isthmus-%016" PRIx64 "\n"
         "    log stdout format raw daemon info\n"
-        "    maxconn 16384\n",
+        "    # Two for each of 16,384 connections; fewer if the system says so.\n"
+        "    fd-hard-limit 33000\n",
         number);
     if (input->path != NULL)
         base_buf_printf(text,

@@ -18,18 +18,15 @@ static void put_main(struct base_buf *text, const struct render_input *input)
         "include /etc/nginx/modules-enabled/*-mod-stream.conf;\n"
         "worker_processes auto;\n"
         "worker_rlimit_nofile 16384;\n"
-        "# At this level a connection is told when it comes, is joined and "
-        "ends.\n"
+        "# At this level a connection is told when it comes, is joined to a\n"
+        "# target and ends. There is no access log: under systemd there is no\n"
+        "# /dev/stdout to open, and a file would grow for ever.\n"
         "error_log stderr info;\n"
         "events {\n"
         "    worker_connections 8192;\n"
         "}\n"
         "\nstream {\n"
-        "    log_format isthmus '$remote_addr:$remote_port "
-        "name=$ssl_preread_server_name to=$isthmus_row '\n"
-        "                       'target=$upstream_addr out=$bytes_sent "
-        "in=$bytes_received s=$session_time status=$status';\n"
-        "    access_log /dev/stdout isthmus;\n");
+        "    access_log off;\n");
 }
 
 static void put_key(struct base_buf *text, const struct route *row)

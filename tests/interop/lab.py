@@ -13,8 +13,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "demo"))
 
-from federation import (GATEWAY, Failure, Federation, Place, alive_wan,  # noqa: E402
-                        leading, states, wait)
+from federation import (GATEWAY, SERVER, Failure, Federation, Place,  # noqa: E402
+                        alive_wan, leading, states, wait)
 
 ALIVE, LEAVING, LEFT, FAILED = 1, 2, 3, 4
 VECTORS = os.path.join(ROOT, "tests", "libgossip", "data")
