@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "http/metrics_page.h"
 
 #define BODY_BYTES_MAX 1024
 #define HEADER_BYTES_MAX 8192
@@ -22,58 +23,6 @@ struct admin {
 
 /* ---- pages ----------------------------------------------------------------
  */
-
-static json_t *labels_json(const struct base_metric *metric)
-{
-    json_t *labels = json_object();
-
-    if (metric->label_key != NULL)
-        json_object_set_new(labels, metric->label_key,
-                            json_string(metric->label_value));
-    return labels;
-}
-
-struct lists {
-    json_t *counters, *gauges, *samples;
-};
-
-static void add_metric(void *arg, const struct base_metric *metric)
-{
-    struct lists *lists = arg;
-    json_t *labels = labels_json(metric);
-
-    switch (metric->kind) {
-    case BASE_METRIC_COUNTER:
-        json_array_append_new(lists->counters,
-                              json_pack("{s:s, s:I, s:o}", "Name", metric->name,
-                                        "Count", (json_int_t)metric->count,
-                                        "Labels", labels));
-        break;
-    case BASE_METRIC_GAUGE:
-        json_array_append_new(lists->gauges,
-                              json_pack("{s:s, s:I, s:o}", "Name", metric->name,
-                                        "Value", (json_int_t)metric->gauge,
-                                        "Labels", labels));
-        break;
-    case BASE_METRIC_HISTOGRAM:
-        json_array_append_new(
-            lists->samples,
-            json_pack("{s:s, s:I, s:I, s:I, s:o}", "Name", metric->name,
-                      "Count", (json_int_t)metric->count, "Sum",
-                      (json_int_t)metric->sum, "Max", (json_int_t)metric->max,
-                      "Labels", labels));
-        break;
-    }
-}
-
-static json_t *metrics_json(struct admin *admin)
-{
-    struct lists lists = {json_array(), json_array(), json_array()};
-
-    base_metrics_each(admin->config.metrics, add_metric, &lists);
-    return json_pack("{s:o, s:o, s:o}", "Counters", lists.counters, "Gauges",
-                     lists.gauges, "Samples", lists.samples);
-}
 
 static json_t *routes_json(struct admin *admin)
 {
@@ -112,9 +61,33 @@ static void answer(struct evhttp_request *request, int status, json_t *body)
     json_decref(body);
 }
 
+static bool asks_for_prometheus(struct evhttp_request *request)
+{
+    const char *query =
+        evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+
+    return query != NULL && strcmp(query, "format=prometheus") == 0;
+}
+
 static void on_metrics(struct evhttp_request *request, void *arg)
 {
-    answer(request, 200, metrics_json(arg));
+    const struct admin *admin = arg;
+    struct base_env *env = base_loop_env(admin->config.loop);
+    struct base_buf page = BASE_BUF_INIT;
+
+    if (!asks_for_prometheus(request)) {
+        answer(request, 200,
+               metrics_page_json(env->metrics, base_env_wall_ns(env)));
+        return;
+    }
+    metrics_page_prometheus(env->metrics, &page);
+    evhttp_add_header(evhttp_request_get_output_headers(request),
+                      "Content-Type",
+                      "text/plain; version=0.0.4; charset=utf-8");
+    evbuffer_add(evhttp_request_get_output_buffer(request),
+                 base_buf_data(&page), base_buf_len(&page));
+    evhttp_send_reply(request, 200, NULL, NULL);
+    base_buf_close(&page);
 }
 
 static void on_routes(struct evhttp_request *request, void *arg)
@@ -154,6 +127,7 @@ int admin_new(const struct admin_config *config, const struct base_addr *at,
     evhttp_set_timeout(admin->http, TIMEOUT_S);
     evhttp_set_allowed_methods(admin->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
     evhttp_set_cb(admin->http, "/metrics", on_metrics, admin);
+    evhttp_set_cb(admin->http, "/v1/agent/metrics", on_metrics, admin);
     evhttp_set_cb(admin->http, "/routes", on_routes, admin);
     evhttp_set_cb(admin->http, "/ready", on_ready, admin);
     evhttp_set_gencb(admin->http, on_other, admin);

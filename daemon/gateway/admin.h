@@ -1,6 +1,8 @@
 /*
  * A window on a running gateway, plain HTTP on an address of its own:
- *   GET /metrics  all counters, in Consul's JSON spelling
+ *   GET /metrics  all counters, in Consul's JSON spelling; or, with
+ *                 ?format=prometheus, in that one's. The agent's path for it,
+ *                 /v1/agent/metrics, is good too
  *   GET /routes   the table as it is now
  *   GET /ready    200 once routes are known and the service is registered,
  *                 503 before
@@ -16,8 +18,7 @@
 struct admin;
 
 struct admin_config {
-    struct base_loop *loop;
-    struct base_metrics *metrics;
+    struct base_loop *loop; /* its metrics are shown */
     const struct routes *(*routes)(void *ctx); /* in force */
     bool (*is_ready)(void *ctx);
     void *ctx;

@@ -273,7 +273,6 @@ static int make_admin(struct gateway *gateway)
 {
     const struct base_addr *at = &gateway->options->admin_addr;
     struct admin_config config = {.loop = gateway->loop,
-                                  .metrics = gateway->metrics,
                                   .routes = routes_now,
                                   .is_ready = is_ready,
                                   .ctx = gateway};
