@@ -302,7 +302,7 @@ interop-envoy: all $(B)/envoy-$(ENVOY_VERSION)/bin/envoy ## the demo and 100 cha
 
 interop-go: all $(B)/bin/gossip-peer ## HashiCorp's newest modules against libgossip: needs Go 1.26
 	@GO='$(GO)' sh tests/interop/go/build.sh $(abspath $(B))/bin/go-peer
-	@python3 -B tests/interop/run.py --binary $(B)/bin/isthmus go
+	@python3 -B tests/interop/run.py --binary $(B)/bin/isthmus go go_wan
 
 $(B)/bin/wanlink: tests/netns/wanlink.c
 	@mkdir -p $(@D)

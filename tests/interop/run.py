@@ -12,7 +12,7 @@ import time
 import unittest
 
 # Needs more than Debian's packages: only when asked for.
-APART = ("go", "envoy")
+APART = ("go", "go_wan", "envoy")
 
 
 class Report(unittest.TestResult):

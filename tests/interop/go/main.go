@@ -35,6 +35,7 @@ type settings struct {
 	Answers     map[string]string
 	Snapshot    string
 	ReconnectMs int `json:"reconnect_interval_ms"`
+	Wan         *wanSettings
 }
 
 // command has the fields of all commands; each uses some.
@@ -74,6 +75,12 @@ func check(err error) {
 
 func memberlistConfig(s *settings) *memberlist.Config {
 	config := memberlist.DefaultLANConfig()
+	if s.Wan != nil {
+		config = memberlist.DefaultWANConfig()
+		config.Transport = newWanTransport(s.Bind, s.Wan)
+		config.RequireNodeNames = true
+		config.DisableTcpPingsForNode = func(string) bool { return true }
+	}
 	host, port, err := net.SplitHostPort(s.Bind)
 	check(err)
 	config.BindAddr, config.Label = host, s.Label
