@@ -148,6 +148,15 @@ void tls_judge(struct tls_handshake *hs)
         good = false;
     }
     X509_free(cert);
-    if (good && check_alpn(hs))
-        tls_handshake_end(hs, 0, NULL);
+    if (!good || !check_alpn(hs))
+        return;
+    if (!hs->is_server)
+        base_counter_add(
+            base_metrics_counter(hs->tls->env->metrics,
+                                 "isthmus.rpc.handshakes", "session",
+                                 SSL_session_reused(hs->ssl_link->ssl) == 1
+                                     ? "resumed"
+                                     : "new"),
+            1);
+    tls_handshake_end(hs, 0, NULL);
 }
