@@ -402,6 +402,112 @@ START_TEST(waiting_for_output_ends_when_it_fails_after_the_end)
 }
 END_TEST
 
+/* ---- sockets that somebody else opened ------------------------------------
+ */
+
+/* Who accepts, and what was there already when it was told. */
+struct lobby {
+    struct base_stream *streams[4];
+    size_t bytes[4];
+    size_t count;
+};
+
+static void lobby_accept(void *arg, struct base_stream *stream)
+{
+    struct lobby *lobby = arg;
+
+    ck_assert_uint_lt(lobby->count, 4);
+    lobby->bytes[lobby->count] = base_stream_len(stream);
+    lobby->streams[lobby->count++] = stream;
+}
+
+static bool lobby_has_one(void *arg)
+{
+    return ((struct lobby *)arg)->count == 1;
+}
+
+static void lobby_close(struct lobby *lobby)
+{
+    while (lobby->count > 0)
+        base_stream_close(lobby->streams[--lobby->count]);
+}
+
+static int open_socket(struct sockaddr_in *at, bool defers)
+{
+    socklen_t len = sizeof(*at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int seconds = 1;
+
+    *at = (struct sockaddr_in){.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)at, len), 0);
+    if (defers)
+        setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
+                   sizeof(seconds));
+    ck_assert_int_eq(listen(fd, 8), 0);
+    getsockname(fd, (struct sockaddr *)at, &len);
+    return fd;
+}
+
+static int connect_plain(const struct sockaddr_in *at)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)at, sizeof(*at)), 0);
+    return fd;
+}
+
+START_TEST(a_socket_that_waits_for_data_brings_it_along)
+{
+    struct real_world world = real_world_open();
+    struct lobby lobby = {.count = 0};
+    struct sockaddr_in at;
+    struct base_listener *listener = base_loop_listen_fd(
+        world.loop, open_socket(&at, true), lobby_accept, &lobby);
+    struct base_addr addr;
+    int fd = connect_plain(&at);
+
+    settle(&world);
+    ck_assert_uint_eq(lobby.count, 0);
+    ck_assert_int_eq(write(fd, "hello", 5), 5);
+    await_that(&world, lobby_has_one, &lobby);
+    ck_assert_uint_eq(lobby.bytes[0], 5);
+    base_net_listener_addr(world.net, listener, &addr);
+    ck_assert(base_addr_equal(&lobby.streams[0]->local, &addr));
+    /* And what comes later comes as ever. */
+    ck_assert_int_eq(write(fd, " again", 6), 6);
+    await_input(&world, lobby.streams[0], 11);
+    close(fd);
+    lobby_close(&lobby);
+    base_net_listener_close(world.net, listener);
+    real_world_close(&world);
+}
+END_TEST
+
+START_TEST(who_closes_can_take_what_waits_first)
+{
+    struct real_world world = real_world_open();
+    struct lobby lobby = {.count = 0};
+    struct sockaddr_in at;
+    struct base_listener *listener = base_loop_listen_fd(
+        world.loop, open_socket(&at, false), lobby_accept, &lobby);
+    int fds[3], i;
+
+    for (i = 0; i < 3; i++)
+        fds[i] = connect_plain(&at);
+    ck_assert_uint_eq(lobby.count, 0); /* the loop has not turned */
+    base_loop_listener_empty(listener);
+    ck_assert_uint_eq(lobby.count, 3);
+    base_net_listener_close(world.net, listener);
+    ck_assert_int_eq(write(fds[2], "hello", 5), 5);
+    await_input(&world, lobby.streams[2], 5);
+    for (i = 0; i < 3; i++)
+        close(fds[i]);
+    lobby_close(&lobby);
+    real_world_close(&world);
+}
+END_TEST
+
 Suite *tcp_suite(void);
 Suite *tcp_suite(void)
 {
@@ -423,6 +529,8 @@ Suite *tcp_suite(void)
     tcase_add_test(tc, a_reset_is_told_once);
     tcase_add_test(tc, a_reset_shows_when_writing_too);
     tcase_add_test(tc, waiting_for_output_ends_when_it_fails_after_the_end);
+    tcase_add_test(tc, a_socket_that_waits_for_data_brings_it_along);
+    tcase_add_test(tc, who_closes_can_take_what_waits_first);
     suite_add_tcase(suite, tc);
     return suite;
 }
