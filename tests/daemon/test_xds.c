@@ -87,7 +87,7 @@ static void set_servers(unsigned count)
     static Fedstate__CheckServiceNode entries[8], *list[8];
     static Fedstate__Node nodes[8];
     static Fedstate__Service services[8];
-    static char names[8][8], addresses[8][16];
+    static char names[8][16], addresses[8][24];
     static uint64_t index = 10;
     unsigned i;
 
