@@ -186,7 +186,7 @@ struct api_answer api_call(const struct api_bed *bed, const char *method,
         "%s %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
         "X-Consul-Token: %s\r\n%s%zu\r\n\r\n",
         method, path, bed->token ? bed->token : "",
-        strcmp(method, "PUT") == 0 ? "Content-Length: " : "X-Nothing: ",
+        *method == 'P' ? "Content-Length: " : "X-Nothing: ",
         body ? strlen(body) : 0);
 
     api_send(fd, head);

@@ -18,6 +18,7 @@ Suite *config_suite(void);
 Suite *config_rules_suite(void);
 Suite *debug_suite(void);
 Suite *discover_suite(void);
+Suite *discovery_suite(void);
 Suite *dead_servers_suite(void);
 Suite *failures_suite(void);
 Suite *federation_sim_suite(void);
@@ -62,6 +63,7 @@ Suite *tls_commands_suite(void);
 Suite *views_suite(void);
 Suite *watch_suite(void);
 Suite *web_params_suite(void);
+Suite *xds_resources_suite(void);
 Suite *xds_suite(void);
 
 int main(void)
@@ -82,6 +84,7 @@ int main(void)
         config_rules_suite,
         debug_suite,
         discover_suite,
+        discovery_suite,
         dead_servers_suite,
         failures_suite,
         federation_sim_suite,
@@ -126,6 +129,7 @@ int main(void)
         views_suite,
         watch_suite,
         web_params_suite,
+        xds_resources_suite,
         xds_suite,
     };
     /* clang-format on */

@@ -93,8 +93,8 @@ class Changes(unittest.TestCase):
             link.close()
             raise
 
-    def is_open(self, link):
-        link.settimeout(0.01)
+    def is_open(self, link, within=0.01):
+        link.settimeout(within)
         try:
             return link.recv(1) != b""
         except (socket.timeout, ssl.SSLWantReadError):
@@ -193,12 +193,17 @@ class Changes(unittest.TestCase):
                 "TaggedAddresses": service["TaggedAddresses"],
                 "Check": {"CheckID": f"service:{service['ID']}",
                           "TTL": "30s", "Status": "passing"}}
+        self.wait("a way", self.reaches)
+        standing = self.connect("server1.server.dc1.consul")
         self.assertTrue(agent.put("/v1/agent/service/register", body))
         self.wait("no routes", lambda: self.envoy.endpoints() == {})
         self.wait("no names", lambda: set(map(
             tuple, self.envoy.server_names().values())) == {()})
         with self.assertRaises(OSError):
             self.connect("server1.server.dc1.consul")
+        self.assertTrue(self.is_open(standing, 2),
+                        "connections that stand go on")
+        standing.close()
         body["Meta"] = {"consul-wan-federation": "1"}
         self.assertTrue(agent.put("/v1/agent/service/register", body))
         self.wait("routes", lambda: "server1.server.dc1.consul"
