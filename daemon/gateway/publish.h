@@ -5,8 +5,8 @@
  * it stays in FILE.refused for the operator to see. A file in place is always
  * whole.
  *
- * A HAProxy is told by its runtime socket where at most servers differ from what
- * it runs, and by the reload command otherwise; either way it is asked
+ * A HAProxy is told by its runtime socket where at most servers differ from
+ * what it runs, and by the reload command otherwise; either way it is asked
  * afterwards what it runs. Others are told by the reload command.
  *
  * What fails is tried again after 2 s, doubling to 60 s, or at once when there

@@ -5,8 +5,8 @@
  * backend that rejects, so that refusals are counted in HAProxy's statistics.
  *
  * The text says in its description which text it is, but for the servers:
- * haproxy_live.h changes those of a running HAProxy, and sees by the description
- * that nothing else has to change.
+ * haproxy_live.h changes those of a running HAProxy, and sees by the
+ * description that nothing else has to change.
  */
 #include "gateway/render.h"
 
@@ -35,7 +35,7 @@ static void put_global(struct base_buf *text, const struct render_input *input,
         "    # shows it (\"show info\"), the rest is changed with no reload.\n"
         "    description isthmus-%016" PRIx64 "\n"
         "    log stdout format raw daemon info\n"
-        "    # Two for each of 16,384 connections; fewer if the system says so.\n"
+        "    # Two for each of 16,384 connections, or what the system gives.\n"
         "    fd-hard-limit 33000\n",
         number);
     if (input->path != NULL)

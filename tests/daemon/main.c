@@ -25,6 +25,7 @@ Suite *federation_sim_suite(void);
 Suite *fsm_suite(void);
 Suite *gateway_catalog_suite(void);
 Suite *gateway_header_suite(void);
+Suite *gateway_haproxy_suite(void);
 Suite *gateway_parts_suite(void);
 Suite *gateway_probe_suite(void);
 Suite *gateway_proxy_suite(void);
@@ -91,6 +92,7 @@ int main(void)
         fsm_suite,
         gateway_catalog_suite,
         gateway_header_suite,
+        gateway_haproxy_suite,
         gateway_parts_suite,
         gateway_probe_suite,
         gateway_proxy_suite,

@@ -5,11 +5,12 @@ import http.client
 import itertools
 import json
 import os
+import subprocess
 import threading
 import time
 import unittest
 
-from lab import Place, binary
+from lab import GATEWAY, Place, binary
 from federation import ADMIN, gateway_addresses
 from proxies_lab import BuiltIn, HAProxy, Nginx, OneOfEach
 
@@ -27,6 +28,15 @@ def usable(server, dc):
     return gateway_addresses(
         gateway for gateway in listed.get(dc, [])
         if all(check["Status"] != "critical" for check in gateway["Checks"]))
+
+
+def answers(gateway, name):
+    """Whether a server shows its certificate through the gateway."""
+    shown = subprocess.run(
+        ["openssl", "s_client", "-alpn", "consul/wan-gossip/packet", "-connect",
+         f"{gateway.place.lan}:{GATEWAY}", "-servername", name],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+    return "BEGIN CERTIFICATE" in shown.stdout
 
 
 class Caller(threading.Thread):
@@ -142,6 +152,36 @@ class Changes(unittest.TestCase):
             print(sum(c.calls for c in self.calling), "calls,",
                   sum(c.retried for c in self.calling), "asked again, slowest",
                   max(c.slowest for c in self.calling))
+
+    def register(self, gateway, meta):
+        """As an operator does: anew, with all but the meta as it was."""
+        agent = gateway.agent
+        service = agent.get("/v1/agent/services")[gateway.name]
+        check = agent.get("/v1/agent/checks")[f"service:{gateway.name}"]
+        self.assertTrue(agent.put("/v1/agent/service/register", {
+            "Name": service["Service"], "Meta": meta,
+            "Check": {"CheckID": check["CheckID"], "Name": check["Name"],
+                      "TTL": "30s", "Status": check["Status"]},
+            **{key: service[key] for key in
+               ("ID", "Kind", "Address", "Port", "TaggedAddresses")}}),
+            agent.refusal)
+
+    def test_0_the_meta_decides(self):
+        """of each kind: clearing the meta takes its routes away and itself out
+        of the federation, setting it brings both back, as it runs"""
+        federation = self.federation
+        for dc, gateway in federation.gateways.items():
+            with self.subTest(gateway.kind):
+                name = f"server1.server.{dc}.consul"
+                self.assertTrue(answers(gateway, name))
+                self.register(gateway, {})
+                federation.wait("no routes", lambda: gateway.get(
+                    "/routes", port=ADMIN) == [])
+                federation.wait("no answer",
+                                lambda: not answers(gateway, name))
+                self.register(gateway, {"consul-wan-federation": "1"})
+                federation.wait("an answer", lambda: answers(gateway, name))
+                self.known(gateway)
 
     def test_1_replaced_by_another_kind(self):
         """each gateway is replaced by one of another kind while calls flow:

@@ -148,6 +148,7 @@ def follow(bed):
     reader.start()
     try:
         steps(bed)
+        meta(bed)
         if bed.kind == "haproxy":
             changes(bed)
         failures(bed)
@@ -195,6 +196,18 @@ def steps(bed):
     until("its end", lambda: bed.published("placed") == 3)
 
 
+def meta(bed):
+    """Of its own service, while it runs: no row without it."""
+    bed.agent.set_meta({})
+    until("no rows", lambda: not bed.has("server.dc"))
+    until("a reload", lambda: bed.reloads() == 4)
+    bed.agent.set_meta({"consul-wan-federation": "1"})
+    until("its rows again", lambda: bed.has("s3.server.dc1.example.org") and
+          bed.has("server.dc2.example.org"))
+    until("a reload", lambda: bed.reloads() == 5)
+    until("its end", lambda: bed.published("placed") == 5)
+
+
 def names(*ports):
     return {f"{backend}/127.0.0.1:{port}" for port in ports
             for backend in ("s3.server.dc1.example.org",
@@ -218,13 +231,13 @@ def changes(bed):
     bed.agent.change(servers=[server("s3", 8303)])
     until("one that was there comes back", lambda: ready(bed) == names(8303))
     until("its end", lambda: bed.published("changed") == 2)
-    assert bed.reloads() == 3, "a reload"
+    assert bed.reloads() == 5, "a reload"
 
     # What it does not take brings a reload, and is counted.
     runtime.deaf = True
     bed.agent.change(servers=[server("s3", 8305)])
-    until("a reload after all", lambda: bed.reloads() == 4)
-    until("its end", lambda: bed.published("placed") == 4)
+    until("a reload after all", lambda: bed.reloads() == 6)
+    until("its end", lambda: bed.published("placed") == 6)
     assert ready(bed) == names(8305)
     assert bed.published("not_changed") == 1
     runtime.deaf = False

@@ -4,7 +4,7 @@ holds; what does not is on standard error.
 
 usage: gateway_run.py PATH_OF_ISTHMUS
 """
-import collections, http.server, json, os, socket, ssl, subprocess, sys
+import collections, contextlib, http.server, json, os, socket, ssl, subprocess, sys
 import tempfile, threading, time, urllib.error, urllib.parse, urllib.request
 
 DEADLINE_S = 20
@@ -47,7 +47,8 @@ class Agent:
                 self.send_header("X-Consul-Index", str(agent.index))
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(text)
+                with contextlib.suppress(OSError):  # it asks no more
+                    self.wfile.write(text)
 
             def do_GET(self):
                 url = urllib.parse.urlparse(self.path)
