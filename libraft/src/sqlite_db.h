@@ -39,6 +39,8 @@ int db_error(struct raft_db *db, const char *what);
 
 /** All writes of the list in one transaction, durable when it returns 0. */
 int db_commit_writes(struct raft_db *db, const struct storage_op_list *writes);
+/** RAFT_ECORRUPT if pages of it do not hang together. */
+int db_check(struct raft_db *db);
 /** Reads what is there into stored (sqlite_load.c). */
 int db_load(struct raft_db *db, struct raft_stored *stored);
 /** Entries have checksums of their own; a page of SQLite's has none, so the

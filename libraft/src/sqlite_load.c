@@ -166,6 +166,28 @@ static int load_log(struct raft_db *db, struct raft_stored *stored)
     return 0;
 }
 
+int db_check(struct raft_db *db)
+{
+    sqlite3_stmt *statement = NULL;
+    const char *found;
+    int rv = 0;
+
+    if (sqlite3_prepare_v2(db->sqlite, "PRAGMA quick_check(1)", -1, &statement,
+                           NULL) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW) {
+        rv = db_error(db, "check");
+    } else {
+        found = (const char *)sqlite3_column_text(statement, 0);
+        if (found == NULL || strcmp(found, "ok") != 0) {
+            base_log(db->log, BASE_LOG_ERROR, "raft.db is damaged",
+                     kv_str("found", found != NULL ? found : ""));
+            rv = RAFT_ECORRUPT;
+        }
+    }
+    sqlite3_finalize(statement);
+    return rv;
+}
+
 int db_load(struct raft_db *db, struct raft_stored *stored)
 {
     int rv = load_state(db, stored);

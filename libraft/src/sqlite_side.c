@@ -13,9 +13,9 @@
 
 #define SLOT_BYTES 512u
 #define SLOT_SPACING 4096
-#define SUMMED_BYTES 112u
+#define SUMMED_BYTES 184u
 
-static const char magic[8] = {'i', 's', 't', 'h', 's', 'i', 'd', '1'};
+static const char magic[8] = {'i', 's', 't', 'h', 's', 'i', 'd', '2'};
 
 static void put_u64(uint8_t *at, uint64_t value)
 {
@@ -25,7 +25,8 @@ static void put_u64(uint8_t *at, uint64_t value)
         at[i] = (uint8_t)(value >> (56 - 8 * i));
 }
 
-static void slot_encode(const struct side_record *record, uint64_t sequence,
+static void slot_encode(const struct side_file *side,
+                        const struct side_record *record, uint64_t sequence,
                         uint8_t slot[SLOT_BYTES])
 {
     uint32_t sum;
@@ -38,15 +39,18 @@ static void slot_encode(const struct side_record *record, uint64_t sequence,
     put_u64(slot + 88, record->last_index);
     put_u64(slot + 96, record->repair_until);
     put_u64(slot + 104, record->last_term);
+    put_u64(slot + 112, record->behind);
+    memcpy(slot + 120, side->server_id, RAFT_ID_MAX);
     sum = crc32c(0, slot, SUMMED_BYTES);
-    slot[112] = (uint8_t)(sum >> 24);
-    slot[113] = (uint8_t)(sum >> 16);
-    slot[114] = (uint8_t)(sum >> 8);
-    slot[115] = (uint8_t)sum;
+    slot[SUMMED_BYTES] = (uint8_t)(sum >> 24);
+    slot[SUMMED_BYTES + 1] = (uint8_t)(sum >> 16);
+    slot[SUMMED_BYTES + 2] = (uint8_t)(sum >> 8);
+    slot[SUMMED_BYTES + 3] = (uint8_t)sum;
 }
 
 static bool slot_decode(const uint8_t slot[SLOT_BYTES],
-                        struct side_record *record, uint64_t *sequence)
+                        struct side_record *record, uint64_t *sequence,
+                        char server_id[RAFT_ID_MAX])
 {
     struct base_cursor cursor = base_cursor_of(slot, SLOT_BYTES);
     const uint8_t *found = base_cursor_bytes(&cursor, sizeof(magic));
@@ -60,34 +64,44 @@ static bool slot_decode(const uint8_t slot[SLOT_BYTES],
     record->last_index = base_cursor_u64be(&cursor);
     record->repair_until = base_cursor_u64be(&cursor);
     record->last_term = base_cursor_u64be(&cursor);
+    record->behind = base_cursor_u64be(&cursor) != 0;
+    memcpy(server_id, base_cursor_bytes(&cursor, RAFT_ID_MAX), RAFT_ID_MAX);
     return base_cursor_u32be(&cursor) == crc32c(0, slot, SUMMED_BYTES) &&
-           record->voted_for[RAFT_ID_MAX - 1] == '\0';
+           record->voted_for[RAFT_ID_MAX - 1] == '\0' &&
+           server_id[RAFT_ID_MAX - 1] == '\0';
 }
 
 static int read_slots(struct side_file *side)
 {
+    bool newer = false;
     int i, used = 0;
 
     for (i = 0; i < 2; i++) {
         uint8_t slot[SLOT_BYTES];
         struct side_record record;
         uint64_t sequence;
+        char server_id[RAFT_ID_MAX];
         ssize_t got = pread(side->fd, slot, sizeof(slot),
                             (off_t)i * SLOT_SPACING);
 
         if (got < 0)
             return base_error_from_errno(errno);
         used += got > 0 && slot[0] != 0;
+        newer = newer || (got == (ssize_t)sizeof(slot) &&
+                          memcmp(slot, magic, 7) == 0 && slot[7] > magic[7]);
         if (got != (ssize_t)sizeof(slot) ||
-            !slot_decode(slot, &record, &sequence))
+            !slot_decode(slot, &record, &sequence, server_id))
             continue;
         if (!side->found || sequence > side->sequence) {
             side->found = true;
             side->safe_slot = i;
             side->sequence = sequence;
             side->record = record;
+            memcpy(side->server_id, server_id, sizeof(side->server_id));
         }
     }
+    if (newer && !side->found)
+        return RAFT_EFORMAT;
     /* One slot alone is the first write ever, torn: it promised nothing yet. */
     return used == 2 && !side->found ? RAFT_ECORRUPT : 0;
 }
@@ -116,7 +130,7 @@ int side_write(struct side_file *side, const struct side_record *record,
     int slot_number = 1 - side->safe_slot;
     off_t at = (off_t)slot_number * SLOT_SPACING;
 
-    slot_encode(record, side->sequence + 1, slot);
+    slot_encode(side, record, side->sequence + 1, slot);
     if (pwrite(side->fd, slot, sizeof(slot), at) != (ssize_t)sizeof(slot))
         return RAFT_ESTORAGE;
     if (sync) {

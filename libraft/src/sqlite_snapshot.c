@@ -196,3 +196,21 @@ int snapshot_file_read(const char *path, uint64_t offset, size_t limit,
     close(fd);
     return rv;
 }
+
+int snapshot_file_check(const char *path)
+{
+    struct base_buf piece = BASE_BUF_INIT;
+    uint64_t offset = 0;
+    bool last = false;
+    int rv = access(path, F_OK) == 0 ? 0 : RAFT_ECORRUPT;
+
+    while (rv == 0 && !last) {
+        base_buf_reset(&piece);
+        rv = snapshot_file_read(path, offset, 4 * BLOCK_BYTES, &piece, &last);
+        offset += base_buf_len(&piece);
+        if (rv == 0 && !last && base_buf_len(&piece) == 0)
+            rv = RAFT_ECORRUPT;
+    }
+    base_buf_close(&piece);
+    return rv;
+}

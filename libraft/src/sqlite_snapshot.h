@@ -31,4 +31,8 @@ void snapshot_writer_abort(struct snapshot_writer *writer);
 int snapshot_file_read(const char *path, uint64_t offset, size_t limit,
                        struct base_buf *out, bool *last);
 
+/** Reads all of it: 0, RAFT_ECORRUPT (damaged, cut short, not there),
+ * RAFT_ESTORAGE. */
+int snapshot_file_check(const char *path);
+
 #endif

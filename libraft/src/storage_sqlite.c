@@ -8,11 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "configuration.h"
 #include "sqlite_read.h"
 #include "sqlite_wal.h"
 
@@ -38,6 +40,11 @@ struct side_record sqlite_record_now(const struct storage_sqlite *sqlite)
     record.last_index = sqlite->db.last_index;
     record.last_term = sqlite->db.last_term;
     record.repair_until = sqlite->side.record.repair_until;
+    record.behind = sqlite->side.record.behind;
+    if (record.behind) { /* what was promised stays so */
+        record.last_index = sqlite->side.record.last_index;
+        record.last_term = sqlite->side.record.last_term;
+    }
     return record;
 }
 
@@ -61,6 +68,7 @@ static int side_before(struct storage_sqlite *sqlite,
         }
         if (op->write->set_repair) {
             record.repair_until = op->write->repair_until;
+            record.behind = false;
             differs = true;
         }
     }
@@ -235,6 +243,7 @@ static void compare_with_side(struct storage_sqlite *sqlite,
     if (!sqlite->side.found)
         return;
     stored->repair_until = side->repair_until;
+    stored->behind = stored->behind || side->behind;
     if (is_older(sqlite, stored)) {
         base_log(&sqlite->log, BASE_LOG_ERROR,
                  "raft.db shows less than its side record",
@@ -247,7 +256,47 @@ static void compare_with_side(struct storage_sqlite *sqlite,
         (side->term == stored->term && side->voted_for[0] != '\0')) {
         stored->term = side->term;
         memcpy(stored->voted_for, side->voted_for, sizeof(stored->voted_for));
+        sqlite->db.term = stored->term;
+        memcpy(sqlite->db.voted_for, stored->voted_for,
+               sizeof(sqlite->db.voted_for));
     }
+}
+
+/* Once something is known to be lost it is lost until a leader has given it
+ * back: a term that is written meanwhile must not hide it. */
+static int note_loss(struct storage_sqlite *sqlite,
+                     const struct raft_stored *stored)
+{
+    struct side_record record = sqlite->side.record;
+
+    if (!stored->behind || !sqlite->side.found || record.behind)
+        return 0;
+    record.behind = true;
+    return side_write(&sqlite->side, &record, true);
+}
+
+/* Pages of SQLite's have no checksums; what does not hang together is found
+ * here, not at a write in the middle of the day. */
+static int load_sound(struct storage_sqlite *sqlite,
+                      struct raft_stored *stored)
+{
+    int rv = db_check(&sqlite->db);
+
+    if (rv == 0)
+        rv = db_load(&sqlite->db, stored);
+    if (rv == 0 && stored->snapshot_index > 0)
+        rv = sqlite_snapshot_check(sqlite->folder, stored->snapshot_index);
+    return rv;
+}
+
+static void stored_reset(struct raft_stored *stored)
+{
+    size_t i;
+
+    for (i = 0; i < stored->entry_count; i++)
+        base_free((void *)stored->entries[i].data);
+    base_free(stored->entries);
+    memset(stored, 0, sizeof(*stored));
 }
 
 static int load_run(void *storage, struct storage_op *op)
@@ -257,9 +306,18 @@ static int load_run(void *storage, struct storage_op *op)
     int rv;
 
     BASE_NEW(load->stored);
-    rv = db_load(&sqlite->db, load->stored);
+    rv = load_sound(sqlite, load->stored);
+    if (rv == RAFT_ECORRUPT) {
+        stored_reset(load->stored);
+        rv = sqlite_set_aside(sqlite);
+        if (rv == 0)
+            rv = db_load(&sqlite->db, load->stored);
+    }
     if (rv == 0) {
         compare_with_side(sqlite, load->stored);
+        rv = note_loss(sqlite, load->stored);
+    }
+    if (rv == 0) {
         sqlite_snapshot_clean(sqlite->folder, load->stored->snapshot_index);
     }
     return rv;
@@ -283,13 +341,10 @@ static void load_tell(struct storage_op *op)
 static void load_drop(struct storage_op *op)
 {
     struct load_op *load = BASE_CONTAINER_OF(op, struct load_op, op);
-    size_t i;
 
     if (load->stored == NULL)
         return;
-    for (i = 0; i < load->stored->entry_count; i++)
-        base_free((void *)load->stored->entries[i].data);
-    base_free(load->stored->entries);
+    stored_reset(load->stored);
     base_free(load->stored);
 }
 
@@ -384,8 +439,15 @@ static int open_side(struct storage_sqlite *sqlite, const char *folder,
     char *path = base_asprintf("%s/side", folder);
     int rv = side_open(&sqlite->side, path);
 
-    if (rv < 0)
+    if (rv < 0) {
         *why = base_asprintf("%s: %s", path, raft_strerror(rv));
+    } else if (sqlite->side.found &&
+               strcmp(sqlite->side.server_id, sqlite->server_id) != 0) {
+        rv = RAFT_EFOREIGN;
+        *why = base_asprintf("%s belongs to server %s, not to %s", path,
+                             sqlite->side.server_id, sqlite->server_id);
+    }
+    memcpy(sqlite->side.server_id, sqlite->server_id, RAFT_ID_MAX);
     base_free(path);
     return rv;
 }
@@ -403,24 +465,92 @@ static int sync_folder(const char *folder)
     return rv;
 }
 
+static int open_databases(struct storage_sqlite *sqlite, char **why)
+{
+    char *path = base_asprintf("%s/raft.db", sqlite->folder);
+    int rv = db_open(&sqlite->db, path, sqlite->server_id, &sqlite->log, why);
+
+    if (rv == 0)
+        rv = db_open(&sqlite->bulk_db, path, sqlite->server_id, &sqlite->log,
+                     why);
+    base_free(path);
+    return rv;
+}
+
+/* The write-ahead log goes first: beside a new database it would be believed. */
+static int rename_away(const char *folder)
+{
+    static const char *const ends[] = {"-wal", ""};
+    int rv = 0;
+    size_t i;
+
+    for (i = 0; rv == 0 && i < BASE_COUNT_OF(ends); i++) {
+        char *from = base_asprintf("%s/raft.db%s", folder, ends[i]);
+        char *to = base_asprintf("%s/raft.db.damaged%s", folder, ends[i]);
+
+        if (rename(from, to) < 0 && errno != ENOENT)
+            rv = base_error_from_errno(errno);
+        base_free(from);
+        base_free(to);
+        if (rv == 0)
+            rv = sync_folder(folder);
+    }
+    return rv;
+}
+
+int sqlite_set_aside(struct storage_sqlite *sqlite)
+{
+    struct side_record record = sqlite->side.record;
+    char *why = NULL;
+    int rv;
+
+    if (!sqlite->side.found)
+        return RAFT_ECORRUPT; /* what it promised nobody knows */
+    record.behind = true;
+    rv = side_write(&sqlite->side, &record, true);
+    if (sqlite->bulk_db.sqlite != NULL)
+        db_close(&sqlite->bulk_db);
+    if (sqlite->db.sqlite != NULL)
+        db_close(&sqlite->db);
+    if (rv == 0)
+        rv = rename_away(sqlite->folder);
+    if (rv == 0)
+        rv = open_databases(sqlite, &why);
+    base_log(&sqlite->log, BASE_LOG_ERROR,
+             "raft.db is damaged: it is now raft.db.damaged, and this server "
+             "waits for its leader to give everything back",
+             kv_str("folder", sqlite->folder),
+             kv_str("error", rv == 0 ? "" : raft_strerror(rv)));
+    base_free(why);
+    return rv;
+}
+
 static int open_files(struct storage_sqlite *sqlite, const char *folder,
                       const char *server_id, char **why)
 {
-    char *path = base_asprintf("%s/raft.db", folder);
     int rv = lock_folder(folder, &sqlite->lock_fd, why);
 
-    if (rv == 0)
-        rv = db_open(&sqlite->db, path, server_id, &sqlite->log, why);
-    if (rv == 0)
-        rv = db_open(&sqlite->bulk_db, path, server_id, &sqlite->log, why);
+    if (rv == 0 && !text_copy(sqlite->server_id, sizeof(sqlite->server_id),
+                              server_id))
+        rv = RAFT_EINVAL;
     if (rv == 0)
         rv = open_side(sqlite, folder, why);
+    if (rv == 0)
+        rv = open_databases(sqlite, why);
+    if (rv == RAFT_ECORRUPT && sqlite->side.found) {
+        base_free(*why);
+        *why = NULL;
+        rv = sqlite_set_aside(sqlite);
+        if (rv < 0)
+            *why = base_asprintf("%s/raft.db is damaged, and cannot be put "
+                                 "aside: %s",
+                                 folder, raft_strerror(rv));
+    }
     if (rv == 0) {
         rv = sync_folder(folder);
         if (rv < 0)
             *why = base_asprintf("%s: cannot be synced", folder);
     }
-    base_free(path);
     return rv;
 }
 

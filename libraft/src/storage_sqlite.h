@@ -17,6 +17,7 @@ struct storage_sqlite {
     struct raft_db db;      /* the log worker's */
     struct raft_db bulk_db; /* the bulk worker's */
     struct side_file side;
+    char server_id[RAFT_ID_MAX];
     struct storage_queue *queue;
     struct storage_queue *bulk;
     bool checkpointing;
@@ -34,6 +35,11 @@ static inline struct storage_sqlite *sqlite_of(struct raft_storage *storage)
 {
     return BASE_CONTAINER_OF(storage, struct storage_sqlite, storage);
 }
+
+/** Raft's files that cannot be used any more are put beside ("raft.db.damaged"),
+ * and new ones begun; the side record says from before on that something is
+ * lost. RAFT_ECORRUPT, and nothing changed, if there is no side record. */
+int sqlite_set_aside(struct storage_sqlite *sqlite);
 
 /** The side record as the database now stands. */
 struct side_record sqlite_record_now(const struct storage_sqlite *sqlite);
@@ -54,6 +60,8 @@ int sqlite_snapshot_read(struct raft_storage *storage, raft_index index,
                          void (*done)(void *arg, int status, const void *data,
                                       size_t len, bool last),
                          void *arg);
+/** Reads all of a snapshot's file: RAFT_ECORRUPT if it is damaged or gone. */
+int sqlite_snapshot_check(const char *folder, raft_index index);
 /** Removes snapshot files but the one of index. */
 void sqlite_snapshot_clean(const char *folder, raft_index index);
 

@@ -20,6 +20,15 @@ static char *file_path(const char *folder, raft_index index)
     return base_asprintf("%s/snapshot-%020" PRIu64, folder, index);
 }
 
+int sqlite_snapshot_check(const char *folder, raft_index index)
+{
+    char *path = file_path(folder, index);
+    int rv = snapshot_file_check(path);
+
+    base_free(path);
+    return rv;
+}
+
 void sqlite_snapshot_clean(const char *folder, raft_index index)
 {
     DIR *dir = opendir(folder);

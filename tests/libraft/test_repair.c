@@ -1,7 +1,9 @@
 /* The way back of a server whose storage lost something: what it may do until
  * then, and that it counts again afterwards. */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "cluster.h"
 #include "suite.h"
 
@@ -160,6 +162,51 @@ START_TEST(losing_something_again_is_noticed_again)
 }
 END_TEST
 
+/* Pages of SQLite's that are garbage: a server begins anew, is given all, and
+ * counts. */
+static void spoil(const struct cluster *cluster, unsigned victim, long page)
+{
+    char *path = base_asprintf(
+        "%s/raft.db", fault_disk_folder(cluster->servers[victim].files));
+    FILE *file = fopen(path, "r+");
+    char garbage[1000];
+
+    memset(garbage, 0x5a, sizeof(garbage));
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, page * 4096, SEEK_SET), 0);
+    ck_assert_uint_eq(fwrite(garbage, sizeof(garbage), 1, file), 1);
+    fclose(file);
+    base_free(path);
+}
+
+START_TEST(who_lost_its_database_comes_back_and_counts)
+{
+    struct cluster_config config = {.seed = 26 + (uint64_t)_i,
+                                    .count = 3,
+                                    .voters = 3,
+                                    .snapshot_threshold = _i % 2 ? 30 : 0,
+                                    .on_files = true};
+    struct cluster *cluster = cluster_make(&config);
+    unsigned leader, victim;
+
+    ck_assert(cluster_commit(cluster, 60, 20000));
+    ck_assert(cluster_run_until_converged(cluster, 5000));
+    leader = (unsigned)cluster_leader(cluster);
+    victim = _i < 2 ? (leader + 1) % 3 : leader;
+    cluster_kill(cluster, victim);
+    spoil(cluster, victim, _i);
+    cluster_start(cluster, victim);
+    ck_assert_ptr_nonnull(cluster->servers[victim].node);
+    ck_assert(cluster_run_until(cluster, all_are_whole, cluster, 20000));
+    ck_assert(cluster_run_until_converged(cluster, 20000));
+    /* It is one of two that commit. */
+    cluster_crash(cluster, (victim + 1) % 3);
+    ck_assert(cluster_commit(cluster, 10, 20000));
+    ck_assert(!cluster->servers[victim].fatal);
+    cluster_free(cluster);
+}
+END_TEST
+
 Suite *repair_suite(void)
 {
     Suite *suite = suite_create("repair");
@@ -171,6 +218,8 @@ Suite *repair_suite(void)
     tcase_add_test(tcase, the_way_back_survives_a_crash);
     tcase_add_test(tcase, the_way_back_can_be_a_snapshot);
     tcase_add_test(tcase, losing_something_again_is_noticed_again);
+    tcase_add_loop_test(tcase, who_lost_its_database_comes_back_and_counts, 0,
+                        4);
     suite_add_tcase(suite, tcase);
     return suite;
 }

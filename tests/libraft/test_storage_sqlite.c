@@ -664,6 +664,146 @@ START_TEST(a_damaged_snapshot_is_found)
 }
 END_TEST
 
+/* ---- damaged files ---- */
+
+static bool is_there(const struct world *world, const char *name)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/%s", world->folder, name);
+    return access(path, F_OK) == 0;
+}
+
+/* A server with a log, a vote and, past its side record, nothing else. */
+static void with_history(struct world *world)
+{
+    struct raft_write vote = {.set_vote = true, .term = 9, .voted_for = "s3"};
+
+    setup_world(world);
+    ck_assert_int_eq(open_as(world, "s1"), 0);
+    ck_assert_int_eq(load(world), 0);
+    write_entries(world, 1, 200, 2);
+    write_entries(world, 201, 100, 2);
+    ck_assert_int_eq(write_now(world, &vote), 0);
+    close_storage(world);
+}
+
+static void expect_begun_anew(struct world *world)
+{
+    ck_assert_int_eq(open_as(world, "s1"), 0);
+    ck_assert_int_eq(load(world), 0);
+    ck_assert(world->stored.behind);
+    ck_assert_uint_eq(world->stored.entry_count, 0);
+    ck_assert_uint_eq(world->stored.snapshot_index, 0);
+    ck_assert_uint_eq(world->stored.term, 9); /* promises are not lost */
+    ck_assert_str_eq(world->stored.voted_for, "s3");
+    ck_assert(is_there(world, "raft.db.damaged"));
+}
+
+/* The header, the schema, the root of the log and a page below it. */
+static const off_t damaged_pages[] = {0, 100, 4096, 3 * 4096, 5 * 4096};
+
+START_TEST(a_damaged_database_is_put_aside)
+{
+    struct world world;
+    char garbage[2048];
+
+    memset(garbage, 0x5a, sizeof(garbage));
+    with_history(&world);
+    overwrite(&world, "raft.db", damaged_pages[_i], garbage,
+              sizeof(garbage));
+    expect_begun_anew(&world);
+    /* A term that is written meanwhile hides nothing. */
+    close_storage(&world);
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    ck_assert_int_eq(
+        write_now(&world, &(struct raft_write){.set_vote = true, .term = 9,
+                                               .voted_for = "s3"}),
+        0);
+    close_storage(&world);
+    expect_begun_anew(&world);
+    /* What a leader gives back ends it, once it says until where. */
+    ck_assert_int_eq(
+        write_now(&world, &(struct raft_write){.set_repair = true,
+                                               .repair_until = 40}),
+        0);
+    close_storage(&world);
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    ck_assert(!world.stored.behind);
+    ck_assert_uint_eq(world.stored.repair_until, 40);
+    teardown_world(&world);
+}
+END_TEST
+
+/* The same for a tail that is missing: only the side record knew it. */
+START_TEST(a_lost_tail_stays_lost_when_a_term_is_written)
+{
+    struct world world;
+
+    with_history(&world);
+    meddle(&world, "DELETE FROM log WHERE first > 200");
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    ck_assert(world.stored.behind);
+    ck_assert_int_eq(
+        write_now(&world, &(struct raft_write){.set_vote = true, .term = 10,
+                                               .voted_for = ""}),
+        0);
+    close_storage(&world);
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    ck_assert(world.stored.behind);
+    ck_assert_uint_eq(world.stored.term, 10);
+    teardown_world(&world);
+}
+END_TEST
+
+START_TEST(a_damaged_snapshot_takes_all_with_it)
+{
+    struct raft_write vote = {.set_vote = true, .term = 9, .voted_for = "s3"};
+    struct world world;
+    char name[64];
+
+    setup_world(&world);
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    write_entries(&world, 1, 100, 2);
+    ck_assert_int_eq(write_now(&world, &vote), 0);
+    take_snapshot(&world, 80, 2, 80);
+    close_storage(&world);
+    snprintf(name, sizeof(name), "snapshot-%020u", 80);
+    overwrite(&world, name, 70000, "\xff\x00\xff", 3);
+    expect_begun_anew(&world);
+    teardown_world(&world);
+}
+END_TEST
+
+START_TEST(files_of_others_are_refused_damaged_or_not)
+{
+    struct world world;
+    char garbage[200];
+
+    memset(garbage, 0x5a, sizeof(garbage));
+    with_history(&world);
+    overwrite(&world, "raft.db", 0, garbage, sizeof(garbage));
+    ck_assert_int_eq(open_as(&world, "s2"), RAFT_EFOREIGN);
+    ck_assert(!is_there(&world, "raft.db.damaged"));
+    /* A later layout of the side record, in both slots. */
+    overwrite(&world, "side", 7, "9", 1);
+    overwrite(&world, "side", 4096 + 7, "9", 1);
+    ck_assert_int_eq(open_as(&world, "s1"), RAFT_EFORMAT);
+    ck_assert(!is_there(&world, "raft.db.damaged"));
+    /* Without one, nobody knows what was promised. */
+    overwrite(&world, "side", 0, garbage, sizeof(garbage));
+    overwrite(&world, "side", 4096, garbage, sizeof(garbage));
+    ck_assert_int_eq(open_as(&world, "s1"), RAFT_ECORRUPT);
+    ck_assert(!is_there(&world, "raft.db.damaged"));
+    teardown_world(&world);
+}
+END_TEST
+
 /* ---- kill -9 ---- */
 
 
@@ -752,6 +892,11 @@ Suite *storage_sqlite_suite(void)
     tcase_add_test(tcase, a_snapshot_replaces_the_log_before_it);
     tcase_add_test(tcase, a_foreign_log_goes_when_a_snapshot_is_installed);
     tcase_add_test(tcase, a_damaged_snapshot_is_found);
+    tcase_add_loop_test(tcase, a_damaged_database_is_put_aside, 0,
+                        (int)BASE_COUNT_OF(damaged_pages));
+    tcase_add_test(tcase, a_lost_tail_stays_lost_when_a_term_is_written);
+    tcase_add_test(tcase, a_damaged_snapshot_takes_all_with_it);
+    tcase_add_test(tcase, files_of_others_are_refused_damaged_or_not);
     tcase_add_test(tcase, kill_9_loses_nothing_that_was_answered);
     suite_add_tcase(suite, tcase);
     return suite;
