@@ -27,10 +27,20 @@ for library; do
     fill "$name" "${rest%%|*}" "${rest#*|}" <"$here/library.pc" \
         >"$to/lib/pkgconfig/isthmus-$name.pc"
 done
-# The binary knows its commands best.
-"$B/bin/isthmus" help | sed -n 's/^  \([a-z].*[^ ]\)   *\(.*\)/.It Cm \1\n\2/p' |
-    sed '1i .Bl -tag -width Ds
-$a .El' >"$to/share/man/man8/commands"
+# The binary knows its commands best, and their flags.
+commands() {
+    echo .Bl -tag -width Ds
+    "$B/bin/isthmus" help | sed -n 's/^  \([a-z].*[^ ]\)   *\(.*\)/\1|\2/p' |
+        while IFS='|' read -r command summary; do
+            printf '.It Cm %s\n%s\n' "$command" "$summary"
+            # shellcheck disable=SC2086 # words of a command
+            "$B/bin/isthmus" $command -help | sed -n \
+                -e 's/^  -\([a-z0-9-]*\)=\(.*\)/.Op Fl \1 Ns = Ns Ar \2/p' \
+                -e 's/^  -\([a-z0-9-]*\)$/.Op Fl \1/p'
+        done
+    echo .El
+}
+commands >"$to/share/man/man8/commands"
 fill "" "" "" <"$here/isthmus.8" |
     sed -e "/@COMMANDS@/{r $to/share/man/man8/commands" -e "d;}" \
         >"$to/share/man/man8/isthmus.8"

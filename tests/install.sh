@@ -29,8 +29,35 @@ isthmus=$top/bin/isthmus
 complete "$isthmus" federation "" | grep -q gateways || fail "of a second word"
 complete "$isthmus" members -w | grep -q -e -wan || fail "of a flag"
 
-"$isthmus" help | sed -n 's/^  \([a-z].*[^ ]\)   *.*/\1/p' | while read -r command; do
-    grep -q "^.It Cm $command\$" "$top/share/man/man8/isthmus.8" ||
+# What the binary knows, completion offers, and the man page and docs/commands.md
+# name: each command, and each of its flags (an agent's are in configuration.md;
+# those of how to reach it once for all commands).
+man=$top/share/man/man8/isthmus.8
+"$isthmus" help | sed -n 's/^  \([a-z].*[^ ]\)   *.*/\1/p' >"$top/commands"
+while read -r command; do
+    # shellcheck disable=SC2086 # words of a command
+    set -- $command
+    grep -q "^.It Cm $command\$" "$man" ||
         fail "the man page does not name \"$command\""
-done
-echo "install: programs build, completion and man page know the commands"
+    grep -q -e "isthmus $command\b" -e "^#.*isthmus.*\b${command##* }\b" \
+        docs/commands.md ||
+        fail "docs/commands.md does not name \"$command\""
+    case " $(complete "$isthmus" "$@") " in
+    *" ${command##* } "*) ;;
+    *) fail "completion does not offer \"$command\"" ;;
+    esac
+    offered=" $(complete "$isthmus" "$@" -) "
+    "$isthmus" "$@" -help | sed -n 's/^  -\([a-z0-9-]*\).*/\1/p' >"$top/flags"
+    sed -n "/^.It Cm $command\$/,/^.It Cm\|^.El/p" "$man" >"$top/entry"
+    while read -r flag; do
+        grep -q "^.Op Fl $flag\b" "$top/entry" ||
+            fail "the man page does not name -$flag of \"$command\""
+        case $offered in
+        *" -$flag "* | *" -$flag= "*) ;;
+        *) fail "completion does not offer -$flag of \"$command\"" ;;
+        esac
+        [ "$command" = agent ] || grep -q -e "\`-$flag\b\|[[ ]-$flag\b" \
+            docs/commands.md || fail "docs/commands.md does not name -$flag"
+    done <"$top/flags"
+done <"$top/commands"
+echo "install: programs build; completion, man page and docs know the commands and flags"

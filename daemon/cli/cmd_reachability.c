@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "cli/commands.h"
 #include "cli/json_get.h"
+#include "cli/output.h"
 #include "cli/payload.h"
 #include "cli/query_lines.h"
 
@@ -16,6 +17,7 @@
 struct test {
     json_t *waiting; /* object: the names that are missing yet */
     size_t alive, strangers;
+    bool is_json;
 };
 
 static void on_line(void *ctx, const json_t *line)
@@ -26,10 +28,12 @@ static void on_line(void *ctx, const json_t *line)
 
     if (strcmp(json_get_text(line, "Type"), "ack") != 0)
         return;
-    from = payload_clean(raw, strlen(raw));
-    printf("\tAck from '%s'\n", from);
-    fflush(stdout);
-    base_free(from);
+    if (!test->is_json) {
+        from = payload_clean(raw, strlen(raw));
+        printf("\tAck from '%s'\n", from);
+        fflush(stdout);
+        base_free(from);
+    }
     if (json_object_del(test->waiting, raw) != 0)
         test->strangers++;
 }
@@ -54,10 +58,29 @@ static int find_alive(struct test *test, const struct http_target *target,
     return 0;
 }
 
+static int report_json(const struct test *test, uint64_t acks)
+{
+    json_t *missing = json_array(), *value, *shown;
+    const char *name;
+
+    json_object_foreach(test->waiting, name, value)
+        json_array_append_new(missing, json_string(name));
+    shown = json_pack("{s:I, s:I, s:I, s:O}", "Acks", (json_int_t)acks, "Alive",
+                      (json_int_t)test->alive, "Strangers",
+                      (json_int_t)test->strangers, "Missing", missing);
+    output_json(shown);
+    json_decref(shown);
+    json_decref(missing);
+    return json_object_size(test->waiting) == 0 ? 0 : 1;
+}
+
 static int report(const struct test *test, uint64_t acks)
 {
     const char *name;
     json_t *value;
+
+    if (test->is_json)
+        return report_json(test, acks);
 
     printf("Total acks: %llu, live nodes: %zu\n", (unsigned long long)acks,
            test->alive);
@@ -77,9 +100,9 @@ static int report(const struct test *test, uint64_t acks)
     return 1;
 }
 
-static int run(const struct http_options *options, bool wan)
+static int run(const struct http_options *options, bool wan, bool is_json)
 {
-    struct test test = {.waiting = json_object()};
+    struct test test = {.waiting = json_object(), .is_json = is_json};
     struct query_lines lines = {.on_line = on_line, .ctx = &test};
     struct http_target target;
     char *why = NULL;
@@ -91,7 +114,8 @@ static int run(const struct http_options *options, bool wan)
     }
     rv = find_alive(&test, &target, wan, &why);
     if (rv == 0) {
-        printf("Starting reachability test...\n");
+        if (!is_json)
+            printf("Starting reachability test...\n");
         rv = query_lines_run(&lines, &target,
                              wan ? "/v1/agent/query/" PING "?acks=1&wan=1"
                                  : "/v1/agent/query/" PING "?acks=1",
@@ -106,10 +130,12 @@ static int run(const struct http_options *options, bool wan)
 int cmd_reachability(int argc, char **argv)
 {
     struct http_options options = {0};
-    bool wan = false;
+    const char *format = "table";
+    bool wan = false, is_json;
     const struct args_flag flags[] = {
         {"wan", ARGS_BOOL, &wan, NULL,
          "the WAN pool; default: the LAN pool"},
+        {"format", ARGS_TEXT, &format, "FORMAT", "table or json"},
         HTTP_FLAGS(options)};
     const struct args_command command = {
         "isthmus reachability [flags]",
@@ -120,5 +146,7 @@ int cmd_reachability(int argc, char **argv)
 
     if (args_parse(&command, argc, argv, NULL, &code) != 0)
         return code;
-    return run(&options, wan);
+    if (!output_format(format, &is_json))
+        return args_usage_error(&command, "-format: wanted table or json");
+    return run(&options, wan, is_json);
 }

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/http_client.h"
 #include "cli/json_get.h"
+#include "cli/output.h"
 #include "gossip/serf.h"
 
 /* ---- coordinates ---------------------------------------------------------- */
@@ -63,6 +64,11 @@ static bool find(const json_t *answer, bool wan, const char *node,
     return false;
 }
 
+struct line {
+    struct http_options options;
+    bool wan, is_json;
+};
+
 /* ---- the estimate --------------------------------------------------------- */
 
 /* This agent's name in the pool, the caller's; NULL with *why. */
@@ -81,10 +87,28 @@ static char *own_name(const struct http_target *target, bool wan, char **why)
     return name;
 }
 
-static int estimate(const json_t *answer, bool wan, const char *const *nodes,
-                    char **why)
+static void print(const struct line *line, const char *const *nodes,
+                  double rtt_ms)
+{
+    const char *pool = line->wan ? "WAN" : "LAN";
+    json_t *shown;
+
+    if (!line->is_json) {
+        printf("Estimated %s <-> %s rtt: %.3f ms (using %s coordinates)\n",
+               nodes[0], nodes[1], rtt_ms, pool);
+        return;
+    }
+    shown = json_pack("{s:[s, s], s:f, s:s}", "Nodes", nodes[0], nodes[1],
+                      "RTTMs", rtt_ms, "Pool", pool);
+    output_json(shown);
+    json_decref(shown);
+}
+
+static int estimate(const json_t *answer, const struct line *line,
+                    const char *const *nodes, char **why)
 {
     struct gossip_coordinate at[2];
+    bool wan = line->wan;
     size_t i;
 
     for (i = 0; i < 2; i++)
@@ -93,23 +117,20 @@ static int estimate(const json_t *answer, bool wan, const char *const *nodes,
                                  wan ? "WAN" : "LAN", nodes[i]);
             return -1;
         }
-    printf("Estimated %s <-> %s rtt: %.3f ms (using %s coordinates)\n",
-           nodes[0], nodes[1],
-           (double)gossip_coordinate_rtt_ns(&at[0], &at[1]) / 1e6,
-           wan ? "WAN" : "LAN");
+    print(line, nodes, (double)gossip_coordinate_rtt_ns(&at[0], &at[1]) / 1e6);
     return 0;
 }
 
-static int run(const struct http_options *options, bool wan,
-               const struct args_list *words)
+static int run(const struct line *line, const struct args_list *words)
 {
     struct http_target target;
+    bool wan = line->wan;
     const char *nodes[2] = {words->items[0], NULL};
     char *own = NULL, *why = NULL;
     json_t *answer = NULL;
     int rv;
 
-    if (http_target_init(&target, options, &why) < 0)
+    if (http_target_init(&target, &line->options, &why) < 0)
         return cmd_fail("rtt", why);
     if (words->count == 1)
         own = own_name(&target, wan, &why);
@@ -120,7 +141,7 @@ static int run(const struct http_options *options, bool wan,
                                           : "/v1/coordinate/nodes",
                                       &answer, &why);
     if (rv == 0)
-        rv = estimate(answer, wan, nodes, &why);
+        rv = estimate(answer, line, nodes, &why);
     json_decref(answer);
     base_free(own);
     http_target_close(&target);
@@ -139,16 +160,17 @@ static bool has_datacenters(const struct args_list *words)
 
 int cmd_rtt(int argc, char **argv)
 {
-    struct http_options options = {0};
+    struct line line = {.wan = false};
     struct args_list words = {NULL, 0};
-    bool wan = false;
+    const char *format = "table";
     const struct args_flag flags[] = {
-        {"wan", ARGS_BOOL, &wan, NULL,
+        {"wan", ARGS_BOOL, &line.wan, NULL,
          "servers of any datacenter, as node.datacenter; default: nodes of "
          "this one"},
-        HTTP_FLAGS(options)};
+        {"format", ARGS_TEXT, &format, "FORMAT", "table or json"},
+        HTTP_FLAGS(line.options)};
     const struct args_command command = {
-        "isthmus rtt [-wan] NODE [NODE]",
+        "isthmus rtt [flags] NODE [NODE]",
         "Estimates the round trip between two nodes from their network "
         "coordinates,\nwithout asking them. The second node is the agent's own "
         "unless it is given.",
@@ -158,11 +180,13 @@ int cmd_rtt(int argc, char **argv)
     if (args_parse(&command, argc, argv, &words, &code) == 0) {
         if (words.count < 1 || words.count > 2)
             code = args_usage_error(&command, "one or two nodes are needed");
-        else if (wan && !has_datacenters(&words))
+        else if (!output_format(format, &line.is_json))
+            code = args_usage_error(&command, "-format: wanted table or json");
+        else if (line.wan && !has_datacenters(&words))
             code = args_usage_error(
                 &command, "with -wan a node is written node.datacenter");
         else
-            code = run(&options, wan, &words);
+            code = run(&line, &words);
     }
     args_list_close(&words);
     return code;

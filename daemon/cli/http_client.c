@@ -45,8 +45,9 @@ static int send_request(struct http_link *link,
     if (exchange->body_len > 0 || strcmp(method, "GET") != 0)
         base_buf_printf(&out, "Content-Length: %zu\r\n", exchange->body_len);
     base_buf_printf(&out, "\r\n");
-    base_buf_append(&out, exchange->body, exchange->body_len);
     rv = http_link_send(link, base_buf_data(&out), base_buf_len(&out));
+    if (rv == 0)
+        rv = http_link_send(link, exchange->body, exchange->body_len);
     memset(out.bytes, 0, out.cap); /* the token */
     base_buf_close(&out);
     return rv;

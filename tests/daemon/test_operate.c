@@ -295,6 +295,15 @@ START_TEST(the_state_is_saved_and_comes_back)
     ck_assert_int_eq(operate_shell(1, "$I snapshot inspect a.snap | "
                                       "grep -q '^Nodes *4$'"),
                      0);
+    ck_assert_int_eq(operate_shell(1, "$I snapshot inspect -format=json a.snap"
+                                      " | grep -q '\"Nodes\": 4'"),
+                     0);
+    ck_assert_int_eq(operate_shell(1, "$I rtt -format=json n0 n1 | "
+                                      "grep -q '\"Pool\": \"LAN\"'"),
+                     0);
+    ck_assert_int_eq(operate_shell(1, "$I reachability -format=json | "
+                                      "grep -q '\"Missing\": \\[\\]'"),
+                     0);
     ck_assert(operate_do(0, "PUT", "/v1/catalog/deregister",
                          "{\"Node\":\"kept\"}"));
     /* Damaged in any way, it changes nothing. */
