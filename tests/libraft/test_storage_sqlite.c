@@ -28,14 +28,26 @@ struct world {
     int status; /* 1: not yet */
 };
 
-static void setup_world(struct world *world)
+static void setup_folder(struct world *world)
 {
     memset(world, 0, sizeof(*world));
     strcpy(world->folder, "/tmp/raft-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(world->folder));
+}
+
+/* From here on there are threads: who forks does it before, since a child that
+ * is born while one of them holds a lock never gets it. */
+static void start_world(struct world *world)
+{
     world->workers = base_workers_new();
     world->loop = base_loop_new("test", NULL, NULL, world->workers);
     ck_assert_ptr_nonnull(world->loop);
+}
+
+static void setup_world(struct world *world)
+{
+    setup_folder(world);
+    start_world(world);
 }
 
 static int open_as(struct world *world, const char *id)
@@ -84,12 +96,17 @@ static void stored_free(struct raft_stored *stored)
     memset(stored, 0, sizeof(*stored));
 }
 
-static void teardown_world(struct world *world)
+static void stop_world(struct world *world)
 {
     close_storage(world);
     stored_free(&world->stored);
     base_loop_free(world->loop);
     base_workers_free(world->workers);
+}
+
+static void teardown_world(struct world *world)
+{
+    stop_world(world);
     remove_folder(world->folder);
 }
 
@@ -455,11 +472,10 @@ START_TEST(a_bit_flipped_in_the_write_ahead_log_is_found)
     int fd, status;
     pid_t child;
 
-    setup_world(&world);
+    setup_folder(&world);
     child = fork();
     if (child == 0) {
-        world.workers = base_workers_new();
-        world.loop = base_loop_new("child", NULL, NULL, world.workers);
+        start_world(&world);
         if (open_as(&world, "s1") != 0)
             _exit(1);
         load(&world);
@@ -479,6 +495,7 @@ START_TEST(a_bit_flipped_in_the_write_ahead_log_is_found)
     byte ^= 0x10;
     ck_assert_int_eq(pwrite(fd, &byte, 1, info.st_size), 1);
     close(fd);
+    start_world(&world);
     ck_assert_int_eq(open_as(&world, "s1"), 0);
     ck_assert_int_eq(load(&world), 0);
     ck_assert(world.stored.behind);
@@ -813,8 +830,7 @@ static void child_writes(struct world *world, int fd)
 {
     raft_index next;
 
-    world->workers = base_workers_new();
-    world->loop = base_loop_new("child", NULL, NULL, world->workers);
+    start_world(world);
     if (open_as(world, "s1") != 0 || load(world) != 0)
         _exit(1);
     next = world->stored.entry_count + 1;
@@ -834,7 +850,7 @@ START_TEST(kill_9_loses_nothing_that_was_answered)
     raft_index answered = 1;
     unsigned round;
 
-    setup_world(&world);
+    setup_folder(&world);
     for (round = 0; round < 15; round++) {
         raft_index seen;
         int pipes[2];
@@ -858,13 +874,14 @@ START_TEST(kill_9_loses_nothing_that_was_answered)
             answered = seen;
         waitpid(child, NULL, 0);
         close(pipes[0]);
+        start_world(&world);
         ck_assert_int_eq(open_as(&world, "s1"), 0);
         ck_assert_int_eq(load(&world), 0);
         ck_assert(!world.stored.behind);
         ck_assert_uint_ge(world.stored.entry_count + 1, answered);
-        close_storage(&world);
+        stop_world(&world);
     }
-    teardown_world(&world);
+    remove_folder(world.folder);
 }
 END_TEST
 
