@@ -5,3 +5,5 @@ for bench in "$B"/bin/*-bench; do
     echo "== ${bench##*/}"
     "$bench" || exit 1
 done
+echo "== federation_change.py"
+python3 -B tests/bench/federation_change.py "$B/bin/isthmus"

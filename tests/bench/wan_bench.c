@@ -351,7 +351,7 @@ static void stream_packets(void *arg)
         send_one(load);
         i++;
     }
-    base_timer_start_ns(&load->timer, i > 0 ? 0 : 20000);
+    base_timer_start_ns(&load->timer, i > 0 ? 0 : 200000);
 }
 
 static void lone_packets(void *arg)
