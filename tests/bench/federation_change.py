@@ -37,10 +37,9 @@ class Watch(threading.Thread):
             try:
                 _, headers, body = self.server.place.http(
                     "GET", f"{self.path}?index={index}&wait=60s", timeout=90)
-            except (OSError, http.client.HTTPException):
+                now, index = time.monotonic(), int(headers["X-Consul-Index"])
+            except (OSError, http.client.HTTPException, TypeError):
                 return  # the end of the federation, or when() will tell
-            now = time.monotonic()
-            index = int(headers["X-Consul-Index"])
             with self.seen:
                 has = EXTRA in body.decode()
                 if has != self.has:
