@@ -305,6 +305,24 @@ static bool has_check(const struct local_entry *entry, const char *check_id)
     return false;
 }
 
+/* A check that is registered again goes on from where it was, whatever Status
+ * the form had: nothing flaps because somebody repeats himself. So Consul. */
+static void go_on(struct local_entry *entry, const struct local_entry *old)
+{
+    size_t i, j;
+
+    for (i = 0; i < entry->check_count; i++)
+        for (j = 0; j < old->check_count; j++) {
+            const Fedstate__Check *before = old->checks[j];
+
+            if (strcmp(entry->checks[i]->check_id, before->check_id) != 0 ||
+                strcmp(entry->checks[i]->type, before->type) != 0)
+                continue;
+            set_text(&entry->checks[i]->status, before->status);
+            set_text(&entry->checks[i]->output, before->output);
+        }
+}
+
 /* Takes old out for entry: its checks that are not there any more go. */
 static void replace(struct local_state *local, size_t at,
                     struct local_entry *entry)
@@ -312,6 +330,7 @@ static void replace(struct local_state *local, size_t at,
     struct local_entry *old = local->entries[at];
     size_t i;
 
+    go_on(entry, old);
     for (i = 0; i < old->check_count; i++)
         if (!has_check(entry, old->checks[i]->check_id))
             local_mark_gone(local, NULL, old->checks[i]->check_id);

@@ -438,6 +438,24 @@ START_TEST(a_check_that_is_not_there_any_more_leaves)
 }
 END_TEST
 
+START_TEST(a_check_that_is_registered_again_goes_on)
+{
+    start_local();
+    put("web-1", "c1", 5000);
+    ck_assert_int_eq(
+        local_state_check(world.local, "c1", "warning", "hot"), 0);
+    run_ms(4000);
+    put("web-1", "c1", 5000); /* says passing */
+    sync_up();
+    ck_assert_str_eq(known_check("c1")->status, "warning");
+    ck_assert_str_eq(known_check("c1")->output, "hot");
+    run_ms(4000); /* its time began anew */
+    ck_assert_str_eq(known_check("c1")->status, "warning");
+    run_ms(2000);
+    ck_assert_str_eq(known_check("c1")->status, "critical");
+}
+END_TEST
+
 START_TEST(a_ttl_runs_out_unless_spoken_for)
 {
     const char *output;
@@ -901,6 +919,7 @@ Suite *local_state_suite(void)
     tcase_add_test(tcase, one_bad_service_does_not_stop_the_others);
     tcase_add_test(tcase, each_minute_both_are_compared);
     tcase_add_test(tcase, a_check_that_is_not_there_any_more_leaves);
+    tcase_add_test(tcase, a_check_that_is_registered_again_goes_on);
     tcase_add_test(tcase, a_ttl_runs_out_unless_spoken_for);
     tcase_add_test(tcase, the_node_is_put_right);
     tcase_add_test(tcase, a_refused_node_holds_up_no_service);
