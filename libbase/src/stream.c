@@ -30,6 +30,15 @@ void base_stream_fini(struct base_stream *stream)
     if (stream->env != NULL)
         base_timer_stop(&stream->wake);
     base_buf_close(&stream->in);
+    if (stream->freed != NULL)
+        stream->freed(stream->freed_arg);
+}
+
+void base_stream_watch(struct base_stream *stream, void (*freed)(void *arg),
+                       void *arg)
+{
+    stream->freed = freed;
+    stream->freed_arg = arg;
 }
 
 /* Calls tell(arg) and watches whether the stream lives on. Callbacks nest where

@@ -98,20 +98,22 @@ static void refuse(struct opening *opening, const char *reason, const char *why)
 
 /* ---- handing over ---- */
 
-static bool take_name(struct opening *opening)
+/* A place among the connections of that name; without one, of that IP. */
+static bool take_place(struct opening *opening)
 {
     struct rpc_listener *listener = opening->listener;
-    const struct rpc_secure *secure = listener->secure;
     const char *name = rpc_peer_name(&opening->peer, listener->domain);
+    struct base_addr ip = opening->peer.addr;
     struct rpc_name_slot *slot;
+    char text[BASE_ADDR_TEXT_MAX];
 
-    /* Without a name there is no one to count. */
-    if (!opening->peer.secure || name[0] == '\0' || secure->ops->watch == NULL)
-        return true;
+    ip.port = 0;
+    if (name[0] == '\0')
+        name = base_addr_format(&ip, text);
     slot = rpc_name_limit_take(listener->names, name);
     if (slot == NULL)
         return false;
-    secure->ops->watch(opening->stream, rpc_name_limit_release, slot);
+    base_stream_watch(opening->stream, rpc_name_limit_release, slot);
     return true;
 }
 
@@ -128,8 +130,10 @@ static void hand_over(struct opening *opening)
         refuse(opening, "no-handler", row->name);
         return;
     }
-    if (!take_name(opening)) {
-        refuse(opening, "name-max", row->name);
+    if (!take_place(opening)) {
+        refuse(opening,
+               opening->peer.name_count > 0 ? "name-max" : "address-max",
+               row->name);
         return;
     }
     base_counter_add(base_metrics_counter(listener->env->metrics,

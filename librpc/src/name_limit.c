@@ -59,7 +59,8 @@ void rpc_name_limit_free(struct rpc_name_limit *limit)
     base_free(limit);
 }
 
-/* FNV-1a: the names are of certificates of our own CA, not of attackers. */
+/* FNV-1a: the names are of certificates of our own CA, not of attackers, and
+ * addresses must be had to be counted. */
 static struct slot_list *bucket_of(struct rpc_name_limit *limit,
                                    const char *name)
 {

@@ -1,5 +1,6 @@
 /*
- * How many established connections a certificate has, by its name. Takes and
+ * How many established connections a certificate has, by its name, and an
+ * address those that show none. Takes and
  * the table belong to one loop; what a take gave may be released on any.
  */
 #ifndef RPC_SRC_NAME_LIMIT_H
@@ -16,7 +17,7 @@ void rpc_name_limit_free(struct rpc_name_limit *limit);
 /** Counts one more connection of name; NULL if that would pass the limit. */
 struct rpc_name_slot *rpc_name_limit_take(struct rpc_name_limit *limit,
                                           const char *name);
-/** slot is a struct rpc_name_slot; fits rpc_secure_ops.watch. Any thread. */
+/** slot is a struct rpc_name_slot; fits base_stream_watch(). Any thread. */
 void rpc_name_limit_release(void *slot);
 
 #endif

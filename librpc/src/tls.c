@@ -87,7 +87,6 @@ static const struct rpc_secure_ops tls_ops = {
     .client = tls_handshake_client,
     .server = tls_handshake_server,
     .cancel = tls_handshake_cancel,
-    .watch = tls_stream_watch,
 };
 
 struct rpc_secure rpc_tls_secure(struct rpc_tls *tls)

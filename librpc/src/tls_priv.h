@@ -129,8 +129,6 @@ int tls_handshake_on_alpn(SSL *ssl, const unsigned char **out,
 
 /** The stream over a finished handshake; takes link and its inner stream. */
 struct base_stream *tls_stream_new(struct tls_link *link);
-void tls_stream_watch(struct base_stream *stream, void (*freed)(void *arg),
-                      void *arg);
 /** True if the handshake resumed a session; for tests. */
 bool tls_stream_resumed(const struct base_stream *stream);
 

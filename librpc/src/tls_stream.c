@@ -27,8 +27,6 @@ struct tls_stream {
     bool ending;              /* shutdown was asked for */
     bool ended;               /* close_notify has gone to the carrier */
     bool owes_drained;        /* something was written since the last telling */
-    void (*freed)(void *arg); /* see tls_stream_watch() */
-    void *freed_arg;
 };
 
 static struct tls_stream *tls_stream_of(const struct base_stream *stream)
@@ -298,8 +296,6 @@ static void tls_close(struct base_stream *stream)
     tls_link_free(ts->link);
     base_stream_close(inner);
     base_buf_close(&ts->out);
-    if (ts->freed != NULL)
-        ts->freed(ts->freed_arg);
     base_stream_fini(stream);
     base_free(ts);
 }
@@ -330,15 +326,6 @@ struct base_stream *tls_stream_new(struct tls_link *link)
     base_timer_init(&ts->turn, ts->base.env, "tls-turn", on_turn, ts);
     base_stream_set_events(link->inner, &inner_events, ts);
     return &ts->base;
-}
-
-void tls_stream_watch(struct base_stream *stream, void (*freed)(void *arg),
-                      void *arg)
-{
-    struct tls_stream *ts = tls_stream_of(stream);
-
-    ts->freed = freed;
-    ts->freed_arg = arg;
 }
 
 bool tls_stream_resumed(const struct base_stream *stream)

@@ -62,10 +62,9 @@ START_TEST(accepts_from_one_address_are_limited)
 }
 END_TEST
 
-/* The simulator's stand-in does not count, so this is of the real world. */
 START_TEST(connections_of_one_certificate_are_limited)
 {
-    struct world *world = world_new(REAL);
+    struct world *world = world_new(_i);
     struct port *port = port_new(
         world,
         (struct rpc_listener_config){.verify_incoming = true,
@@ -96,6 +95,36 @@ START_TEST(connections_of_one_certificate_are_limited)
         client_free(clients[i]);
     identity_free(id);
     identity_free(other);
+    port_free(port);
+    world_free(world);
+}
+END_TEST
+
+START_TEST(connections_without_a_certificate_are_limited_by_address)
+{
+    struct world *world = world_new(_i);
+    struct port *port = port_new(
+        world, (struct rpc_listener_config){.connections_per_name = 2},
+        false);
+    struct raw *raws[4];
+    unsigned i;
+
+    for (i = 0; i < 3; i++) {
+        raws[i] = raw_dial(world, &port->addr);
+        raw_write(raws[i], "\x04", 1);
+        if (i < 2)
+            await_got(port, i + 1);
+    }
+    world_await_refused(world, "address-max", 1);
+    world_await_flag(world, &raws[2]->closed);
+    /* One that ends makes room. */
+    base_stream_close(port->got[--port->got_count].stream);
+    raws[3] = raw_dial(world, &port->addr);
+    raw_write(raws[3], "\x04", 1);
+    await_got(port, 2);
+    ck_assert_uint_eq(world_refused(world, "address-max"), 1);
+    for (i = 0; i < 4; i++)
+        raw_free(raws[i]);
     port_free(port);
     world_free(world);
 }
@@ -201,7 +230,9 @@ Suite *port_limits_suite(void)
     tcase_set_timeout(tcase, 30);
     add_both(tcase, handshakes_in_flight_are_limited, 1);
     add_both(tcase, accepts_from_one_address_are_limited, 1);
-    tcase_add_test(tcase, connections_of_one_certificate_are_limited);
+    add_both(tcase, connections_of_one_certificate_are_limited, 1);
+    add_both(tcase,
+             connections_without_a_certificate_are_limited_by_address, 1);
     tcase_add_test(tcase, connections_that_wait_are_limited);
     add_both(tcase, a_refused_client_that_stays_is_not_kept, 1);
     add_both(tcase, a_port_in_use_is_an_error, 1);

@@ -439,10 +439,9 @@ static void count_up(void *arg)
 START_TEST(the_watch_tells_once_when_it_is_freed)
 {
     struct pipe *pipe = pipe_new();
-    struct rpc_secure secure = rpc_tls_secure(pipe->client_tls);
     unsigned freed = 0;
 
-    secure.ops->watch(pipe->client, count_up, &freed);
+    base_stream_watch(pipe->client, count_up, &freed);
     world_settle(pipe->world);
     ck_assert_uint_eq(freed, 0);
     close_client(pipe);

@@ -66,6 +66,8 @@ struct base_stream {
     struct base_addr peer;
     bool closed_in;        /* on_closed was or will be told */
     int close_err;
+    void (*freed)(void *arg); /* see base_stream_watch() */
+    void *freed_arg;
     /* Private to stream.c. */
     bool closed_told;      /* these handlers have heard of the end */
     bool *gone;            /* set by close during a callback */
@@ -107,6 +109,11 @@ void base_stream_flush(struct base_stream *stream);
 void base_stream_shutdown(struct base_stream *stream);
 /** Frees it. What is queued is lost: wait for on_drained first if it matters. */
 void base_stream_close(struct base_stream *stream);
+
+/** freed(arg) once, when the stream is closed or released, on the loop that it
+ * is on then: for who counts streams that others own. One a stream. */
+void base_stream_watch(struct base_stream *stream, void (*freed)(void *arg),
+                       void *arg);
 
 /** Moves a stream to another loop: detach on the old loop (not inside one of
  * the stream's own callbacks' callers; a base_env_post() away is safe), hand

@@ -30,7 +30,8 @@ struct rpc_listener_config {
     bool federation;                 /* refuse 0, 1, 4, 5 without TLS */
     uint32_t handshake_timeout_ms;   /* first byte to end of TLS; 0: 5,000 */
     uint32_t handshakes_max;         /* in flight; 0: 64 */
-    uint32_t connections_per_name;   /* established, a certificate; 0: 100 */
+    uint32_t connections_per_name;   /* established, a certificate; without
+                                        one, an IP; 0: 100 */
     uint32_t accepts_per_second; /* a source IP, twice that at once; 0: 200 */
 };
 
@@ -51,10 +52,11 @@ struct rpc_listener_config {
  *                              certificate does not name
  *   certificate-name           the certificate may not speak the protocol
  *   no-handler                 nobody takes that protocol here
- *   handshakes-max, waiting-max, rate, name-max
+ *   handshakes-max, waiting-max, rate, name-max, address-max
  *                              a limit: handshakes in flight; connections
  *                              without a first byte; accepts of that IP;
- *                              established connections of that certificate
+ *                              established connections of that certificate,
+ *                              or without one of that IP
  */
 
 /** Listens. Strings are copied; secure and env outlive it. */

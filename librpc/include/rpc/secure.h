@@ -63,10 +63,6 @@ struct rpc_secure_ops {
                   struct rpc_handshake **out);
     /** Closes the inner stream; done does not come. */
     void (*cancel)(struct rpc_handshake *handshake);
-    /** freed(arg) once when a stream that done gave is closed, on the loop that
-     * it is on then, inside base_stream_close(). NULL: not supported. */
-    void (*watch)(struct base_stream *stream, void (*freed)(void *arg),
-                  void *arg);
 };
 
 struct rpc_secure {

@@ -38,8 +38,7 @@ int rpc_sim_secure_new(struct base_env *env,
                        const struct rpc_sim_secure_config *config,
                        struct rpc_sim_secure **out);
 void rpc_sim_secure_free(struct rpc_sim_secure *secure);
-/** The table over it; lives as long as secure. Its watch is NULL, so a listener
- * counts no connections by name. */
+/** The table over it; lives as long as secure. */
 struct rpc_secure rpc_sim_secure_table(struct rpc_sim_secure *secure);
 
 #endif
