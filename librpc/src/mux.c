@@ -146,6 +146,16 @@ void rpc_mux_goaway(struct rpc_mux *mux)
     mux_write_empty(mux, FRAME_GOAWAY, mux->last_id);
 }
 
+void rpc_mux_ping(struct rpc_mux *mux)
+{
+    mux_write_empty(mux, FRAME_PING, 0);
+}
+
+uint64_t rpc_mux_heard_ms(const struct rpc_mux *mux)
+{
+    return mux->last_in_ms;
+}
+
 void rpc_mux_set_load(struct rpc_mux *mux, unsigned calls)
 {
     bool was_busy = mux_is_busy(mux);

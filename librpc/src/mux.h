@@ -33,6 +33,8 @@ struct rpc_mux_events {
     void (*on_cancel)(void *arg, uint32_t id);
     /** Client: requests after last_id are not and will not be handled. */
     void (*on_goaway)(void *arg, uint32_t last_id);
+    /** The answer to rpc_mux_ping(). May be NULL. */
+    void (*on_pong)(void *arg);
     /** Not busy for the idle time. Comes again after as long. */
     void (*on_idle)(void *arg);
     /** The connection is over; why is for a person. Comes once; free it. */
@@ -57,6 +59,10 @@ void rpc_mux_cancel(struct rpc_mux *mux, uint32_t id);
 void rpc_mux_goaway(struct rpc_mux *mux);
 /** Ends our direction after all that is under way. */
 void rpc_mux_finish(struct rpc_mux *mux);
+/** Asks the peer for a sign of life. */
+void rpc_mux_ping(struct rpc_mux *mux);
+/** When the peer was last heard, or calls began, on the monotonic clock. */
+uint64_t rpc_mux_heard_ms(const struct rpc_mux *mux);
 /** Calls in flight, as the user counts them: decides keep-alive or idleness. */
 void rpc_mux_set_load(struct rpc_mux *mux, unsigned calls);
 void rpc_mux_set_idle_timeout(struct rpc_mux *mux, uint32_t timeout_ms);

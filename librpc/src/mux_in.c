@@ -208,6 +208,8 @@ int mux_take_frame(struct rpc_mux *mux, const struct frame *frame,
         mux_write_empty(mux, FRAME_PONG, frame->id);
         return 0;
     case FRAME_PONG:
+        if (mux->events->on_pong != NULL)
+            mux->events->on_pong(mux->arg);
         return 0;
     }
     return (frame->type & FRAME_IGNORABLE) != 0 ? 0 : RPC_EPEER;

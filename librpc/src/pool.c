@@ -19,6 +19,11 @@
 #define CONNS_MAX 8u
 #define CONNS_LEAVING_MAX 24u /* and those that end their last calls */
 #define WAITING_MAX 1024u
+/* A server that could not be dialled twice is left alone for so long, doubled
+ * each time: calls to it fail at once. Once may have been a gateway's fault, of
+ * which there are others. */
+#define REDIAL_MS_MIN 100u
+#define REDIAL_MS_MAX 1000u
 
 int rpc_pool_new(struct base_env *env, struct rpc_dialer *dialer,
                  const struct rpc_pool_config *config, struct rpc_pool **out)
@@ -63,7 +68,8 @@ static void sweep(struct rpc_pool *pool)
     for (host = LIST_FIRST(&pool->hosts); host != NULL; host = next) {
         next = LIST_NEXT(host, link);
         if (host->conn_count == 0 && host->waiting.count == 0 &&
-            host->dial == NULL)
+            host->dial == NULL &&
+            host->dial_after_ms <= base_env_now_ms(pool->env))
             host_free(host);
     }
 }
@@ -127,6 +133,25 @@ static void cannot_dial(struct pool_host *host, int status)
         fail_waiting(host, status);
 }
 
+static void note_dial(struct pool_host *host, int status)
+{
+    struct base_env *env = host->pool->env;
+    uint64_t wait_ms = REDIAL_MS_MIN;
+    unsigned i;
+
+    host->dial_status = status;
+    host->dial_failures = status != 0 ? host->dial_failures + 1 : 0;
+    if (host->dial_failures < 2)
+        return;
+    for (i = 2; i < host->dial_failures && wait_ms < REDIAL_MS_MAX; i++)
+        wait_ms *= 2;
+    if (wait_ms > REDIAL_MS_MAX)
+        wait_ms = REDIAL_MS_MAX;
+    /* A tenth of chance, or all that lost it come back at once. */
+    host->dial_after_ms = base_env_now_ms(env) + wait_ms +
+                          base_env_random_below(env, wait_ms / 10 + 1);
+}
+
 static void on_dialled(void *arg, int status, struct base_stream *stream,
                        const struct rpc_peer *peer)
 {
@@ -134,6 +159,7 @@ static void on_dialled(void *arg, int status, struct base_stream *stream,
 
     (void)peer;
     host->dial = NULL;
+    note_dial(host, status);
     if (status != 0) {
         cannot_dial(host, status);
         return;
@@ -158,6 +184,10 @@ static void dial(struct pool_host *host)
 
     if (host->dial != NULL || !has_place(host))
         return;
+    if (base_env_now_ms(host->pool->env) < host->dial_after_ms) {
+        cannot_dial(host, host->dial_status);
+        return;
+    }
     rv = rpc_dialer_dial(host->pool->dialer, &target, RPC_PROTOCOL_MULTI,
                          host->pool->dial_timeout_ms, on_dialled, host,
                          &host->dial);
@@ -167,24 +197,32 @@ static void dial(struct pool_host *host)
     }
 }
 
-static struct pool_conn *conn_with_room(struct pool_host *host)
+/* *checking: one may have room soon. */
+static struct pool_conn *conn_with_room(struct pool_host *host, bool *checking)
 {
     struct pool_conn *conn;
 
-    TAILQ_FOREACH(conn, &host->conns, link)
-        if (pool_conn_has_room(conn))
-            return conn;
+    *checking = false;
+    TAILQ_FOREACH(conn, &host->conns, link) {
+        if (pool_conn_has_room(conn)) {
+            if (!pool_conn_is_doubtful(conn))
+                return conn;
+            pool_conn_check(conn);
+        }
+        *checking |= conn->checking && !conn->leaving;
+    }
     return NULL;
 }
 
 void pool_host_dispatch(struct pool_host *host)
 {
     struct pool_conn *conn;
+    bool checking = false;
 
     while (host->waiting.count > 0 &&
-           (conn = conn_with_room(host)) != NULL)
+           (conn = conn_with_room(host, &checking)) != NULL)
         pool_conn_send(conn, take_waiting(host));
-    if (host->waiting.count > 0)
+    if (host->waiting.count > 0 && !checking)
         dial(host);
 }
 
@@ -241,10 +279,12 @@ void rpc_pool_renew(struct rpc_pool *pool, rpc_is_way_fn is_way, void *arg)
     struct pool_host *host;
     struct pool_conn *conn;
 
-    LIST_FOREACH(host, &pool->hosts, link)
+    LIST_FOREACH(host, &pool->hosts, link) {
+        host->dial_after_ms = 0;
         TAILQ_FOREACH(conn, &host->conns, link)
             if (!conn->leaving && !is_way(arg, host->dc, &conn->to))
                 pool_conn_leave(conn);
+    }
 }
 
 static void end_calls(struct pool_queue *queue)

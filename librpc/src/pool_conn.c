@@ -6,9 +6,27 @@
 #include "base/alloc.h"
 #include "pool_priv.h"
 
+#define DOUBT_MS 10000u /* of silence, while nothing was asked */
+#define CHECK_MS 2000u  /* for a sign of life */
+
+/* Calls may have waited for its sign of life. */
 static void on_close_timer(void *arg)
 {
-    pool_conn_free(arg);
+    struct pool_conn *conn = arg;
+    struct pool_host *host = conn->host;
+
+    pool_conn_free(conn);
+    pool_host_dispatch(host);
+}
+
+static void on_check_timer(void *arg)
+{
+    struct pool_conn *conn = arg;
+
+    base_env_trace(conn->host->pool->env, "rpc",
+                   "connection to %s.%s has died silently", conn->host->node,
+                   conn->host->dc);
+    on_close_timer(conn);
 }
 
 /* Takes it out of the server's list, so that nobody chooses it. */
@@ -22,6 +40,7 @@ void pool_conn_free(struct pool_conn *conn)
 {
     unlink_conn(conn);
     base_timer_stop(&conn->timer);
+    base_timer_stop(&conn->check);
     rpc_mux_free(conn->mux);
     base_free(conn);
 }
@@ -38,8 +57,35 @@ bool pool_conn_has_room(const struct pool_conn *conn)
     uint32_t theirs = rpc_mux_peer_streams_max(conn->mux);
     uint32_t ours = conn->host->pool->limits.streams_max;
 
-    return !conn->leaving &&
+    return !conn->leaving && !conn->checking &&
            conn->calls.count < (ours < theirs ? ours : theirs);
+}
+
+/* A host that lost power, or a gateway that was replaced, says no word: a call
+ * sent to it would be lost, and could not safely be sent again. */
+bool pool_conn_is_doubtful(const struct pool_conn *conn)
+{
+    return conn->calls.count == 0 &&
+           base_env_now_ms(conn->host->pool->env) >=
+               rpc_mux_heard_ms(conn->mux) + DOUBT_MS;
+}
+
+void pool_conn_check(struct pool_conn *conn)
+{
+    conn->checking = true;
+    base_timer_start_ms(&conn->check, CHECK_MS);
+    rpc_mux_ping(conn->mux);
+}
+
+static void on_pong(void *arg)
+{
+    struct pool_conn *conn = arg;
+
+    if (!conn->checking)
+        return;
+    conn->checking = false;
+    base_timer_stop(&conn->check);
+    pool_host_dispatch(conn->host);
 }
 
 void pool_conn_send(struct pool_conn *conn, struct pool_call *call)
@@ -189,6 +235,7 @@ static const struct rpc_mux_events conn_events = {
     .on_begin = on_begin,
     .on_message = on_message,
     .on_goaway = on_goaway,
+    .on_pong = on_pong,
     .on_idle = on_idle,
     .on_end = on_end,
 };
@@ -203,6 +250,8 @@ void pool_conn_new(struct pool_host *host, struct base_stream *stream)
     conn->next_id = 1;
     pool_queue_init(&conn->calls);
     base_timer_init(&conn->timer, host->pool->env, "rpc-close", on_close_timer,
+                    conn);
+    base_timer_init(&conn->check, host->pool->env, "rpc-check", on_check_timer,
                     conn);
     TAILQ_INSERT_TAIL(&host->conns, conn, link);
     host->conn_count++;

@@ -50,8 +50,10 @@ struct pool_conn {
     struct base_addr to; /* what was connected to: the server, or a gateway */
     uint32_t next_id;
     bool leaving; /* takes no more calls; closes when it has none */
+    bool checking; /* asked for a sign of life; takes no calls until then */
     struct pool_queue calls;
     struct base_timer timer; /* zero: close from the loop */
+    struct base_timer check; /* the sign of life did not come */
 };
 TAILQ_HEAD(pool_conn_list, pool_conn);
 
@@ -63,6 +65,9 @@ struct pool_host {
     char *node;
     struct base_addr addr;
     struct rpc_dial *dial;
+    unsigned dial_failures; /* one after the other */
+    int dial_status;        /* of the last */
+    uint64_t dial_after_ms; /* not before */
     unsigned conn_count;
     struct pool_conn_list conns;
     struct pool_queue waiting;
@@ -89,6 +94,10 @@ void pool_host_dispatch(struct pool_host *host);
 void pool_conn_new(struct pool_host *host, struct base_stream *stream);
 void pool_conn_free(struct pool_conn *conn);
 bool pool_conn_has_room(const struct pool_conn *conn);
+/** Whether it has been silent for so long that it may have died. */
+bool pool_conn_is_doubtful(const struct pool_conn *conn);
+/** Finds out: it takes calls again, or is closed and another dialled. */
+void pool_conn_check(struct pool_conn *conn);
 /** Sends the call, which is in no queue. */
 void pool_conn_send(struct pool_conn *conn, struct pool_call *call);
 /** Takes the call out of the connection. */

@@ -193,6 +193,17 @@ void proxy_cut(struct proxy *proxy)
     }
 }
 
+void proxy_freeze(struct proxy *proxy)
+{
+    struct proxy_conn *conn;
+
+    for (conn = proxy->conns; conn != NULL; conn = conn->next) {
+        base_stream_set_events(conn->client, NULL, NULL);
+        if (conn->server != NULL)
+            base_stream_set_events(conn->server, NULL, NULL);
+    }
+}
+
 void proxy_free(struct proxy *proxy)
 {
     while (proxy->conns != NULL)

@@ -33,6 +33,8 @@ void proxy_route(struct proxy *proxy, const char *name,
 /** Ends all connections towards their servers and clients, orderly by TCP, but
  * with no word of TLS. */
 void proxy_cut(struct proxy *proxy);
+/** Nothing passes any more on present connections, and nobody is told. */
+void proxy_freeze(struct proxy *proxy);
 void proxy_free(struct proxy *proxy);
 
 #endif

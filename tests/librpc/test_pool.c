@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bed.h"
+#include "proxy.h"
 
 Suite *pool_suite(void);
 
@@ -84,6 +85,108 @@ START_TEST(a_peer_that_falls_silent_ends_the_call)
     ck_assert_int_eq(asked->status, RPC_ECLOSED);
     bed_await_cancelled(bed, 1);
     asked_free(asked);
+    bed_free(bed);
+}
+END_TEST
+
+/* By a gateway that lost power, say: the call is not sent there. */
+START_TEST(a_connection_that_died_silently_is_not_used)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = SIM});
+    struct proxy *proxy = proxy_new(bed->world);
+    struct asked *asked;
+    uint64_t began_ms;
+
+    proxy_route(proxy, NULL, &bed->addr);
+    bed->target.addr = proxy->addr;
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    asked_free(asked);
+    /* One that lives is used again, however long it was silent. */
+    world_pass_ms(bed->world, 60000);
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    asked_free(asked);
+    ck_assert_uint_eq(proxy->connections, 1);
+    world_pass_ms(bed->world, 11000);
+    proxy_freeze(proxy);
+    began_ms = base_env_now_ms(bed->world->client.env);
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    ck_assert_uint_lt(base_env_now_ms(bed->world->client.env) - began_ms,
+                      2100);
+    ck_assert_uint_eq(proxy->connections, 2);
+    asked_free(asked);
+    proxy_free(proxy);
+    bed_free(bed);
+}
+END_TEST
+
+START_TEST(a_connection_forgotten_while_it_is_asked_loses_no_call)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = SIM});
+    struct asked *asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    asked_free(asked);
+    world_pass_ms(bed->world, 11000);
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    rpc_pool_forget(bed->pool, "dc1", "s1");
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    ck_assert_uint_eq(bed->accepted, 2);
+    asked_free(asked);
+    bed_free(bed);
+}
+END_TEST
+
+/* Asks again at once for as long; how often it was dialled. */
+static unsigned dials_within(struct bed *bed, const unsigned *dialled,
+                             uint32_t ms)
+{
+    uint64_t end_ms = base_env_now_ms(bed->world->client.env) + ms;
+    unsigned before = *dialled;
+
+    while (base_env_now_ms(bed->world->client.env) < end_ms) {
+        struct asked *asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+
+        ck_assert_int_lt(bed_await(bed, asked), 0);
+        asked_free(asked);
+        world_pass_ms(bed->world, 1);
+    }
+    return *dialled - before;
+}
+
+static void hang_up(void *arg, struct base_stream *stream)
+{
+    ++*(unsigned *)arg;
+    base_stream_close(stream);
+}
+
+START_TEST(a_server_that_cannot_be_dialled_is_left_alone_for_a_while)
+{
+    struct bed *bed = bed_new(&(struct bed_config){.kind = SIM});
+    struct world *world = bed->world;
+    struct base_listener *listener;
+    struct asked *asked;
+    struct base_addr good = bed->addr;
+    unsigned dialled = 0;
+
+    ck_assert_int_eq(base_net_listen(world->gateway.net, &world->gateway.addr,
+                                     hang_up, &dialled, &listener),
+                     0);
+    base_net_listener_addr(world->gateway.net, listener, &bed->target.addr);
+    /* At once, again at once, after 100 ms, 200, 400, 800. */
+    ck_assert_uint_ge(dials_within(bed, &dialled, 1600), 4);
+    ck_assert_uint_le(dialled, 6);
+    /* Then one a second, and no less. */
+    ck_assert_uint_ge(dials_within(bed, &dialled, 10000), 8);
+    ck_assert_uint_le(dialled, 17);
+    /* Others are not concerned. */
+    bed->target.addr = good;
+    asked = bed_ask(bed, "Test.Echo", "x", 1, 5000);
+    ck_assert_int_eq(bed_await(bed, asked), 0);
+    asked_free(asked);
+    base_net_listener_close(world->gateway.net, listener);
     bed_free(bed);
 }
 END_TEST
@@ -279,6 +382,11 @@ Suite *pool_suite(void)
     add_both(tcase, a_server_that_closes_idle_ones_loses_no_call);
     tcase_add_test(tcase, a_connection_with_a_call_under_way_is_not_idle);
     tcase_add_test(tcase, a_peer_that_falls_silent_ends_the_call);
+    tcase_add_test(tcase, a_connection_that_died_silently_is_not_used);
+    tcase_add_test(tcase,
+                   a_connection_forgotten_while_it_is_asked_loses_no_call);
+    tcase_add_test(tcase,
+                   a_server_that_cannot_be_dialled_is_left_alone_for_a_while);
     add_both(tcase, servers_behind_one_address_do_not_share_a_connection);
     add_both(tcase, forgetting_a_server_drops_its_idle_connection);
     add_both(tcase, calls_go_a_new_way_while_old_ones_end_on_theirs);

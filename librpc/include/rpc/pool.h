@@ -1,8 +1,11 @@
 /*
  * The calling side of RPC: pooled, multiplexed connections keyed by (dc, node,
  * address), so that two servers behind one gateway never share one. An idle
- * connection closes after two minutes; one that died is noticed on read and
- * never used again; a call on a connection that dies fails with RPC_ECLOSED.
+ * connection closes after two minutes; one that died is noticed on read, or by
+ * a question before it is used after ten silent seconds, and never used again;
+ * a call on a connection that dies fails with RPC_ECLOSED. A server that could
+ * not be dialled twice is dialled again after a growing pause of up to a second;
+ * calls to it fail at once in between, as dialling did.
  * Threads: the loop of env.
  */
 #ifndef RPC_POOL_H
