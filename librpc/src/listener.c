@@ -24,6 +24,12 @@
 #define ACCEPTS_PER_SECOND 200u
 #define WAITING_MAX 1024u /* connections that have not said a byte yet */
 
+/* The longest there first. */
+struct opening_list {
+    TAILQ_HEAD(, opening) list;
+    uint32_t count;
+};
+
 struct handler {
     rpc_accept_fn accept;
     void *arg;
@@ -40,16 +46,17 @@ struct rpc_listener {
     struct rpc_sniff_rules rules;
     uint32_t handshake_timeout_ms;
     uint32_t handshakes_max;
-    uint32_t handshake_count;
-    uint32_t opening_count;
     struct rpc_rate *rate;
     struct rpc_name_limit *names;
     struct handler handlers[RPC_PROTOCOL_COUNT];
-    LIST_HEAD(, opening) openings;
+    struct opening_list waiting; /* for a type byte */
+    struct opening_list shaking; /* TLS has them */
+    struct opening_list passing; /* to be handed over from the loop */
 };
 
 struct opening {
-    LIST_ENTRY(opening) link;
+    TAILQ_ENTRY(opening) link;
+    struct opening_list *in;
     struct rpc_listener *listener;
     struct base_stream *stream;      /* NULL while TLS has it */
     struct rpc_handshake *handshake; /* NULL unless TLS has the stream */
@@ -61,19 +68,37 @@ struct opening {
     struct rpc_peer peer;
 };
 
+/* ---- where an opening is ---- */
+
+static void take_out(struct opening *opening)
+{
+    TAILQ_REMOVE(&opening->in->list, opening, link);
+    opening->in->count--;
+}
+
+static void put_in(struct opening *opening, struct opening_list *list)
+{
+    opening->in = list;
+    TAILQ_INSERT_TAIL(&list->list, opening, link);
+    list->count++;
+}
+
+static void move(struct opening *opening, struct opening_list *list)
+{
+    take_out(opening);
+    put_in(opening, list);
+}
+
 /* ---- ends of an opening ---- */
 
 static void opening_free(struct opening *opening)
 {
     struct rpc_listener *listener = opening->listener;
 
-    LIST_REMOVE(opening, link);
-    listener->opening_count--;
+    take_out(opening);
     base_timer_stop(&opening->timer);
-    if (opening->handshake != NULL) {
-        listener->handshake_count--;
+    if (opening->handshake != NULL)
         listener->secure->ops->cancel(opening->handshake);
-    }
     if (opening->stream != NULL)
         base_stream_close(opening->stream);
     base_free(opening);
@@ -94,6 +119,15 @@ static void refuse(struct opening *opening, const char *reason, const char *why)
     rpc_refusal_count(listener->env, reason);
     rpc_refusal_log(listener->env, &listener->log_limit, &refused);
     opening_free(opening);
+}
+
+/* Who does his part at once never waits long, so a full list is full of those
+ * who do not: the one that has waited longest makes room. */
+static void make_room(struct opening_list *list, uint32_t max,
+                      const char *reason)
+{
+    if (list->count >= max)
+        refuse(TAILQ_FIRST(&list->list), reason, "");
 }
 
 /* ---- handing over ---- */
@@ -161,6 +195,7 @@ static void check_and_hand_over(struct opening *opening)
         return;
     }
     base_stream_set_events(opening->stream, NULL, NULL);
+    move(opening, &listener->passing);
     opening->next = hand_over;
     base_timer_start_ns(&opening->timer, 0);
 }
@@ -196,7 +231,6 @@ static void on_secure(void *arg, int status, const char *why,
     struct opening *opening = arg;
 
     opening->handshake = NULL;
-    opening->listener->handshake_count--;
     if (status == BASE_ECLOSED) {
         leave(opening);
         return;
@@ -209,6 +243,7 @@ static void on_secure(void *arg, int status, const char *why,
     opening->peer = *peer;
     opening->place = RPC_SNIFF_IN_TLS;
     if (opening->byte == RPC_BYTE_TLS) {
+        move(opening, &opening->listener->waiting);
         await_byte(opening);
         return;
     }
@@ -241,10 +276,8 @@ static void start_tls(struct opening *opening, bool native)
     struct base_stream *stream = opening->stream;
     int rv;
 
-    if (listener->handshake_count >= listener->handshakes_max) {
-        refuse(opening, "handshakes-max", "");
-        return;
-    }
+    make_room(&listener->shaking, listener->handshakes_max, "handshakes-max");
+    move(opening, &listener->shaking);
     if (native)
         list_alpns(listener, alpns);
     base_timer_stop(&opening->timer);
@@ -256,9 +289,7 @@ static void start_tls(struct opening *opening, bool native)
     if (rv < 0) {
         opening->handshake = NULL;
         refuse(opening, "handshake", rpc_strerror(rv));
-        return;
     }
-    listener->handshake_count++;
 }
 
 /* ---- the type byte ---- */
@@ -341,10 +372,7 @@ static void on_accept(void *arg, struct base_stream *stream)
         refuse_new(listener, stream, "rate");
         return;
     }
-    if (listener->opening_count >= WAITING_MAX) {
-        refuse_new(listener, stream, "waiting-max");
-        return;
-    }
+    make_room(&listener->waiting, WAITING_MAX, "waiting-max");
     BASE_NEW(opening);
     opening->listener = listener;
     opening->stream = stream;
@@ -352,8 +380,7 @@ static void on_accept(void *arg, struct base_stream *stream)
     opening->peer.addr = stream->peer;
     base_timer_init(&opening->timer, listener->env, "rpc-opening", on_timer,
                     opening);
-    LIST_INSERT_HEAD(&listener->openings, opening, link);
-    listener->opening_count++;
+    put_in(opening, &listener->waiting);
     await_byte(opening);
 }
 
@@ -388,7 +415,9 @@ int rpc_listener_new(struct base_env *env, struct base_net *net,
         env, or_default(config->accepts_per_second, ACCEPTS_PER_SECOND));
     listener->names = rpc_name_limit_new(
         or_default(config->connections_per_name, CONNECTIONS_PER_NAME));
-    LIST_INIT(&listener->openings);
+    TAILQ_INIT(&listener->waiting.list);
+    TAILQ_INIT(&listener->shaking.list);
+    TAILQ_INIT(&listener->passing.list);
     rv = base_net_listen(net, &config->addr, on_accept, listener,
                          &listener->socket);
     if (rv < 0) {
@@ -413,14 +442,21 @@ void rpc_listener_addr(const struct rpc_listener *listener,
     base_net_listener_addr(listener->net, listener->socket, out);
 }
 
+static void free_all(struct opening_list *list)
+{
+    while (!TAILQ_EMPTY(&list->list))
+        opening_free(TAILQ_FIRST(&list->list));
+}
+
 void rpc_listener_free(struct rpc_listener *listener)
 {
     if (listener == NULL)
         return;
     if (listener->socket != NULL)
         base_net_listener_close(listener->net, listener->socket);
-    while (!LIST_EMPTY(&listener->openings))
-        opening_free(LIST_FIRST(&listener->openings));
+    free_all(&listener->waiting);
+    free_all(&listener->shaking);
+    free_all(&listener->passing);
     rpc_rate_free(listener->rate);
     rpc_name_limit_free(listener->names);
     base_free(listener->datacenter);

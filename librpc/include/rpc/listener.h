@@ -53,8 +53,9 @@ struct rpc_listener_config {
  *   certificate-name           the certificate may not speak the protocol
  *   no-handler                 nobody takes that protocol here
  *   handshakes-max, waiting-max, rate, name-max, address-max
- *                              a limit: handshakes in flight; connections
- *                              without a first byte; accepts of that IP;
+ *                              a limit: handshakes in flight, and connections
+ *                              without a first byte (of both, the one longest
+ *                              there makes room); accepts of that IP;
  *                              established connections of that certificate,
  *                              or without one of that IP
  */
