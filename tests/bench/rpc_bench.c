@@ -5,6 +5,7 @@
  *   rpc-bench [-seconds 3]      prints a markdown table
  *   rpc-bench -flight 16 -json  one row, for tests/bench/peers/rpc.py
  *   rpc-bench -connections full|resumed -json
+ *   rpc-bench -hostile          what an honest caller meets beside floods
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -66,7 +67,8 @@ static void print_table(struct rpc_load load)
     print_row("a connection each, resumed", &load);
 }
 
-static bool parse(int argc, char **argv, struct rpc_load *load, bool *json)
+static bool parse(int argc, char **argv, struct rpc_load *load, bool *json,
+                  bool *hostile)
 {
     int i;
 
@@ -75,6 +77,10 @@ static bool parse(int argc, char **argv, struct rpc_load *load, bool *json)
 
         if (strcmp(argv[i], "-json") == 0) {
             *json = true;
+            continue;
+        }
+        if (strcmp(argv[i], "-hostile") == 0) {
+            *hostile = true;
             continue;
         }
         if (strcmp(argv[i], "-seconds") == 0)
@@ -95,20 +101,26 @@ static bool parse(int argc, char **argv, struct rpc_load *load, bool *json)
 int main(int argc, char **argv)
 {
     struct rpc_load load = {.flight = 1, .seconds = 3, .folder = folder};
-    bool json = false;
+    bool json = false, hostile = false;
 
-    if (!parse(argc, argv, &load, &json))
+    if (!parse(argc, argv, &load, &json, &hostile))
         rpc_bench_die("usage: rpc-bench [-seconds S] [-flight N] "
-                      "[-connections full|resumed] [-json]");
+                      "[-connections full|resumed] [-hostile] [-json]");
     if (mkdtemp(folder) == NULL)
         rpc_bench_die("no folder");
     shell(base_asprintf("cd %s && %s tls ca create >/dev/null && %s tls cert "
                         "create -server -dc dc1 -node s1 >/dev/null",
                         folder, ISTHMUS_BIN, ISTHMUS_BIN));
-    if (json)
+    if (hostile)
+        rpc_hostile_run(folder, load.seconds);
+    else if (json)
         print_json(&load);
     else
         print_table(load);
+    if (!json && !hostile) {
+        printf("\n");
+        rpc_hostile_run(folder, load.seconds);
+    }
     shell(base_asprintf("rm -r %s", folder));
     return 0;
 }

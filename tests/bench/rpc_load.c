@@ -153,7 +153,8 @@ static void caller_open(struct caller *caller, const struct base_addr *to)
         rpc_pool_new(caller->place.env, caller->dialer, &pooling,
                      &caller->pool) != 0)
         rpc_bench_die("no pool");
-    caller->target = (struct rpc_target){"dc1", "s1", *to};
+    caller->target =
+        (struct rpc_target){.dc = "dc1", .node = "s1", .addr = *to};
     caller->samples_us =
         base_calloc(SAMPLES_MAX, sizeof(*caller->samples_us));
 }
@@ -164,30 +165,6 @@ static void caller_close(struct caller *caller)
     rpc_dialer_free(caller->dialer);
     rpc_place_close(&caller->place);
     base_free(caller->samples_us);
-}
-
-static pid_t start_server(const struct rpc_load *load, struct base_addr *addr,
-                          int *life)
-{
-    int told[2], living[2];
-    pid_t pid;
-
-    if (pipe(told) != 0 || pipe(living) != 0)
-        rpc_bench_die("no pipe");
-    pid = fork();
-    if (pid < 0)
-        rpc_bench_die("no process for the server");
-    if (pid == 0) {
-        close(living[1]);
-        rpc_place_serve(load->folder, load->flight, told[1], living[0]);
-    }
-    close(told[1]);
-    close(living[0]);
-    if (read(told[0], addr, sizeof(*addr)) != (ssize_t)sizeof(*addr))
-        rpc_bench_die("no server");
-    close(told[0]);
-    *life = living[1];
-    return pid;
 }
 
 static double us_of(const struct timeval *time)
@@ -226,7 +203,7 @@ void rpc_load_run(const struct rpc_load *load, struct rpc_load_result *result)
     struct base_addr addr;
     double warm_up_s = WARM_UP_NS / 1e9;
     int life;
-    pid_t pid = start_server(load, &addr, &life);
+    pid_t pid = rpc_place_start(load->folder, load->flight, &addr, &life);
 
     getrusage(RUSAGE_SELF, &before);
     caller_open(&caller, &addr);
@@ -241,4 +218,71 @@ void rpc_load_run(const struct rpc_load *load, struct rpc_load_result *result)
     result->cpu_us = (cpu_us(&after) - cpu_us(&before) + cpu_us(&server)) *
                      load->seconds / (load->seconds + warm_up_s) /
                      (result->per_s * load->seconds);
+}
+
+/* ---- one who asks one after the other ---- */
+
+struct rpc_caller {
+    struct rpc_load load;
+    struct caller caller;
+    bool over;
+    bool refused; /* the connection, that is */
+};
+
+struct rpc_caller *rpc_caller_open(const char *folder,
+                                   const struct base_addr *server)
+{
+    struct rpc_caller *one;
+
+    BASE_NEW(one);
+    one->load = (struct rpc_load){.flight = 1, .folder = folder};
+    one->caller.load = &one->load;
+    caller_open(&one->caller, server);
+    return one;
+}
+
+void rpc_caller_close(struct rpc_caller *one)
+{
+    caller_close(&one->caller);
+    base_free(one);
+}
+
+static void on_one_answer(void *arg, int status, const char *text,
+                          const void *body, size_t len)
+{
+    struct rpc_caller *one = arg;
+
+    one->over = true;
+    one->refused = status < 0;
+    if (!one->refused)
+        check_answer(status, text, body, len);
+}
+
+static bool is_over_with(void *arg)
+{
+    return ((struct rpc_caller *)arg)->over;
+}
+
+double rpc_caller_ask(struct rpc_caller *one, bool fresh)
+{
+    struct caller *caller = &one->caller;
+    uint8_t body[256];
+    struct rpc_request request = {.method = "Test.Echo",
+                                  .body = body,
+                                  .body_len = pack_question(body),
+                                  .timeout_ms = 20000};
+    uint64_t since_ns = base_env_now_ns(caller->place.env);
+
+    one->over = false;
+    if (fresh)
+        tls_sessions_drop(caller->place.tls);
+    if (rpc_pool_call(caller->pool, &caller->target, &request, on_one_answer,
+                      one, NULL) != 0 ||
+        !base_loop_run_until(caller->place.loop, is_over_with, one, 30000))
+        rpc_bench_die("no answer");
+    if (fresh)
+        rpc_pool_forget(caller->pool, "dc1", "s1");
+    return one->refused
+               ? -1
+               : (double)(base_env_now_ns(caller->place.env) - since_ns) / 1e3;
 }

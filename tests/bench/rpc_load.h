@@ -5,6 +5,8 @@
 #ifndef TESTS_BENCH_RPC_LOAD_H
 #define TESTS_BENCH_RPC_LOAD_H
 
+#include <stdbool.h>
+
 #include "base/addr.h"
 
 #define RPC_LOAD_FLIGHT_MAX 4096u
@@ -32,6 +34,21 @@ struct rpc_load_result {
  * sentence if anything fails. */
 void rpc_load_run(const struct rpc_load *load, struct rpc_load_result *result);
 
+/** Prints a table of what an honest caller meets while others flood the port
+ * (rpc_hostile.c). */
+void rpc_hostile_run(const char *folder, double seconds);
+
+/* ---- rpc_load.c ---- */
+
+struct rpc_caller;
+/** A pool that calls the server at that address. */
+struct rpc_caller *rpc_caller_open(const char *folder,
+                                   const struct base_addr *server);
+void rpc_caller_close(struct rpc_caller *caller);
+/** One call; us that it took, with a connection of its own if fresh. Below 0:
+ * it failed. */
+double rpc_caller_ask(struct rpc_caller *caller, bool fresh);
+
 /* ---- rpc_place.c: what both processes are made of ---- */
 
 /** A loop, and TLS with the certificate of the folder. */
@@ -44,9 +61,10 @@ struct rpc_place {
 };
 void rpc_place_open(struct rpc_place *place, const char *folder);
 void rpc_place_close(struct rpc_place *place);
-/** Serves "Test.Echo" until fd `life` ends; writes its address to `tell`. Does
- * not return. */
-void rpc_place_serve(const char *folder, unsigned flight, int tell, int life);
+/** Starts a process that serves "Test.Echo" until fd `*life` is closed. flight
+ * 0: with the limits of an agent. */
+int rpc_place_start(const char *folder, unsigned flight, struct base_addr *addr,
+                    int *life);
 /** Prints the words and ends the process. */
 void rpc_bench_die(const char *what);
 

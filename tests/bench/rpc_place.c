@@ -92,7 +92,7 @@ static void tell_address(struct rpc_listener *listener, int fd)
     close(fd);
 }
 
-void rpc_place_serve(const char *folder, unsigned flight, int tell, int life)
+static void serve(const char *folder, unsigned flight, int tell, int life)
 {
     struct rpc_place place;
     struct rpc_server_config serving = {.datacenter = "dc1",
@@ -102,8 +102,8 @@ void rpc_place_serve(const char *folder, unsigned flight, int tell, int life)
     struct rpc_listener_config port = {.datacenter = "dc1",
                                        .domain = "consul",
                                        .verify_incoming = true,
-                                       .accepts_per_second = 1000000,
-                                       .connections_per_name = 100000};
+                                       .accepts_per_second =
+                                           flight > 0 ? 1000000 : 0};
     struct rpc_secure secure;
     struct rpc_server *server;
     struct rpc_listener *listener;
@@ -128,4 +128,28 @@ void rpc_place_serve(const char *folder, unsigned flight, int tell, int life)
     rpc_server_free(server);
     rpc_place_close(&place);
     exit(0);
+}
+
+int rpc_place_start(const char *folder, unsigned flight, struct base_addr *addr,
+                    int *life)
+{
+    int told[2], living[2];
+    pid_t pid;
+
+    if (pipe(told) != 0 || pipe(living) != 0)
+        rpc_bench_die("no pipe");
+    pid = fork();
+    if (pid < 0)
+        rpc_bench_die("no process for the server");
+    if (pid == 0) {
+        close(living[1]);
+        serve(folder, flight, told[1], living[0]);
+    }
+    close(told[1]);
+    close(living[0]);
+    if (read(told[0], addr, sizeof(*addr)) != (ssize_t)sizeof(*addr))
+        rpc_bench_die("no server");
+    close(told[0]);
+    *life = living[1];
+    return pid;
 }
