@@ -3,70 +3,23 @@
  * byte, perhaps for TLS and a second byte, and is then handed to a protocol's
  * handler or refused: closed, counted by reason, logged at a bounded rate. The
  * tables are sniff.c and protocol.c, certificates' names peer.c; this file is
- * the order of things and the limits. Source: federation.md section 3.
+ * the order of things and the limits, handshakes are listener_tls.c's. Source:
+ * federation.md section 3.
  */
 #include "rpc/listener.h"
 
-#include <string.h>
-#include <sys/queue.h>
-
 #include "base/alloc.h"
-#include "base/error.h"
+#include "listener_priv.h"
 #include "name_limit.h"
 #include "peer.h"
 #include "rate.h"
 #include "refusal.h"
-#include "sniff.h"
 
 #define HANDSHAKE_TIMEOUT_MS 5000u
 #define HANDSHAKES_MAX 64u
 #define CONNECTIONS_PER_NAME 100u
 #define ACCEPTS_PER_SECOND 200u
 #define WAITING_MAX 1024u /* connections that have not said a byte yet */
-
-/* The longest there first. */
-struct opening_list {
-    TAILQ_HEAD(, opening) list;
-    uint32_t count;
-};
-
-struct handler {
-    rpc_accept_fn accept;
-    void *arg;
-};
-
-struct rpc_listener {
-    struct base_env *env;
-    struct base_net *net;
-    struct base_log_limit log_limit;
-    struct base_listener *socket;
-    char *datacenter;
-    char *domain;
-    const struct rpc_secure *secure;
-    struct rpc_sniff_rules rules;
-    uint32_t handshake_timeout_ms;
-    uint32_t handshakes_max;
-    struct rpc_rate *rate;
-    struct rpc_name_limit *names;
-    struct handler handlers[RPC_PROTOCOL_COUNT];
-    struct opening_list waiting; /* for a type byte */
-    struct opening_list shaking; /* TLS has them */
-    struct opening_list passing; /* to be handed over from the loop */
-};
-
-struct opening {
-    TAILQ_ENTRY(opening) link;
-    struct opening_list *in;
-    struct rpc_listener *listener;
-    struct base_stream *stream;      /* NULL while TLS has it */
-    struct rpc_handshake *handshake; /* NULL unless TLS has the stream */
-    struct base_timer timer;         /* deadline, or zero: go on */
-    void (*next)(struct opening *opening); /* what the zero timer does */
-    enum rpc_sniff_place place;
-    enum rpc_protocol protocol;
-    int byte;                        /* the last type byte; -1: none came */
-    struct rpc_peer peer;
-};
 
 /* ---- where an opening is ---- */
 
@@ -83,7 +36,7 @@ static void put_in(struct opening *opening, struct opening_list *list)
     list->count++;
 }
 
-static void move(struct opening *opening, struct opening_list *list)
+void opening_move(struct opening *opening, struct opening_list *list)
 {
     take_out(opening);
     put_in(opening, list);
@@ -91,7 +44,7 @@ static void move(struct opening *opening, struct opening_list *list)
 
 /* ---- ends of an opening ---- */
 
-static void opening_free(struct opening *opening)
+void opening_free(struct opening *opening)
 {
     struct rpc_listener *listener = opening->listener;
 
@@ -104,7 +57,8 @@ static void opening_free(struct opening *opening)
     base_free(opening);
 }
 
-static void refuse(struct opening *opening, const char *reason, const char *why)
+void opening_refuse(struct opening *opening, const char *reason,
+                    const char *why)
 {
     struct rpc_listener *listener = opening->listener;
     const struct rpc_refused refused = {
@@ -121,13 +75,11 @@ static void refuse(struct opening *opening, const char *reason, const char *why)
     opening_free(opening);
 }
 
-/* Who does his part at once never waits long, so a full list is full of those
- * who do not: the one that has waited longest makes room. */
-static void make_room(struct opening_list *list, uint32_t max,
-                      const char *reason)
+void opening_make_room(struct opening_list *list, uint32_t max,
+                       const char *reason)
 {
     if (list->count >= max)
-        refuse(TAILQ_FIRST(&list->list), reason, "");
+        opening_refuse(TAILQ_FIRST(&list->list), reason, "");
 }
 
 /* ---- handing over ---- */
@@ -161,13 +113,13 @@ static void hand_over(struct opening *opening)
     struct rpc_peer peer;
 
     if (handler.accept == NULL) {
-        refuse(opening, "no-handler", row->name);
+        opening_refuse(opening, "no-handler", row->name);
         return;
     }
     if (!take_place(opening)) {
-        refuse(opening,
-               opening->peer.name_count > 0 ? "name-max" : "address-max",
-               row->name);
+        opening_refuse(
+            opening, opening->peer.name_count > 0 ? "name-max" : "address-max",
+            row->name);
         return;
     }
     base_counter_add(base_metrics_counter(listener->env->metrics,
@@ -183,113 +135,21 @@ static void hand_over(struct opening *opening)
 }
 
 /* Who may speak what: before the first byte of the protocol is handled. */
-static void check_and_hand_over(struct opening *opening)
+void opening_pass(struct opening *opening)
 {
     struct rpc_listener *listener = opening->listener;
 
     if (opening->peer.secure &&
         !rpc_peer_may_speak(&opening->peer, opening->protocol,
                             listener->datacenter, listener->domain)) {
-        refuse(opening, "certificate-name",
-               rpc_protocol_row(opening->protocol)->name);
+        opening_refuse(opening, "certificate-name",
+                       rpc_protocol_row(opening->protocol)->name);
         return;
     }
     base_stream_set_events(opening->stream, NULL, NULL);
-    move(opening, &listener->passing);
+    opening_move(opening, &listener->passing);
     opening->next = hand_over;
     base_timer_start_ns(&opening->timer, 0);
-}
-
-/* ---- TLS ---- */
-
-static void await_byte(struct opening *opening);
-
-static const char *reason_of(int status)
-{
-    switch (status) {
-    case BASE_ETIMEOUT:
-        return "handshake-timeout";
-    case RPC_EALPN:
-        return "alpn";
-    case RPC_ENAME:
-        return "server-name";
-    default:
-        return "handshake";
-    }
-}
-
-/* Gone without an alert: a health check that has seen our certificate, say. */
-static void leave(struct opening *opening)
-{
-    rpc_refusal_count(opening->listener->env, "left");
-    opening_free(opening);
-}
-
-static void on_secure(void *arg, int status, const char *why,
-                      struct base_stream *stream, const struct rpc_peer *peer)
-{
-    struct opening *opening = arg;
-
-    opening->handshake = NULL;
-    if (status == BASE_ECLOSED) {
-        leave(opening);
-        return;
-    }
-    if (status != 0) {
-        refuse(opening, reason_of(status), why);
-        return;
-    }
-    opening->stream = stream;
-    opening->peer = *peer;
-    opening->place = RPC_SNIFF_IN_TLS;
-    if (opening->byte == RPC_BYTE_TLS) {
-        move(opening, &opening->listener->waiting);
-        await_byte(opening);
-        return;
-    }
-    opening->protocol = rpc_protocol_by_alpn(peer->alpn);
-    if (opening->protocol == RPC_PROTOCOL_COUNT) {
-        refuse(opening, "alpn", peer->alpn);
-        return;
-    }
-    check_and_hand_over(opening);
-}
-
-/* The ALPN values that somebody takes here. */
-static void list_alpns(const struct rpc_listener *listener,
-                       const char *alpns[RPC_PROTOCOL_COUNT + 1])
-{
-    unsigned count = 0;
-    unsigned i;
-
-    for (i = 0; i < RPC_PROTOCOL_COUNT; i++)
-        if (listener->handlers[i].accept != NULL)
-            alpns[count++] = rpc_protocol_row((enum rpc_protocol)i)->alpn;
-    alpns[count] = NULL;
-}
-
-static void start_tls(struct opening *opening, bool native)
-{
-    struct rpc_listener *listener = opening->listener;
-    const struct rpc_secure *secure = listener->secure;
-    const char *alpns[RPC_PROTOCOL_COUNT + 1] = {NULL};
-    struct base_stream *stream = opening->stream;
-    int rv;
-
-    make_room(&listener->shaking, listener->handshakes_max, "handshakes-max");
-    move(opening, &listener->shaking);
-    if (native)
-        list_alpns(listener, alpns);
-    base_timer_stop(&opening->timer);
-    base_stream_set_events(stream, NULL, NULL);
-    opening->stream = NULL;
-    rv = secure->ops->server(secure->ctx, stream, alpns, native,
-                             listener->handshake_timeout_ms, on_secure,
-                             opening, &opening->handshake);
-    if (rv < 0) {
-        opening->handshake = NULL;
-        refuse(opening, "handshake", rpc_strerror(rv));
-    }
 }
 
 /* ---- the type byte ---- */
@@ -305,17 +165,17 @@ static void on_readable(void *arg)
     sniff = rpc_sniff(opening->place, (uint8_t)opening->byte,
                       &opening->listener->rules);
     if (sniff.verdict == RPC_SNIFF_REFUSE) {
-        refuse(opening, sniff.reason, "");
+        opening_refuse(opening, sniff.reason, "");
         return;
     }
     if (sniff.verdict != RPC_SNIFF_NATIVE_TLS)
         base_stream_consume(opening->stream, 1);
     if (sniff.verdict == RPC_SNIFF_PROTOCOL) {
         opening->protocol = sniff.protocol;
-        check_and_hand_over(opening);
+        opening_pass(opening);
         return;
     }
-    start_tls(opening, sniff.verdict == RPC_SNIFF_NATIVE_TLS);
+    opening_queue_handshake(opening);
 }
 
 /* Gone before it said anything: a health check, not an attack. */
@@ -334,10 +194,10 @@ static const struct base_stream_events opening_events = {
 
 static void time_out(struct opening *opening)
 {
-    refuse(opening, "first-byte-timeout", "");
+    opening_refuse(opening, "first-byte-timeout", "");
 }
 
-static void await_byte(struct opening *opening)
+void opening_await_byte(struct opening *opening)
 {
     opening->next = time_out;
     base_timer_start_ms(&opening->timer,
@@ -372,7 +232,7 @@ static void on_accept(void *arg, struct base_stream *stream)
         refuse_new(listener, stream, "rate");
         return;
     }
-    make_room(&listener->waiting, WAITING_MAX, "waiting-max");
+    opening_make_room(&listener->waiting, WAITING_MAX, "waiting-max");
     BASE_NEW(opening);
     opening->listener = listener;
     opening->stream = stream;
@@ -381,7 +241,7 @@ static void on_accept(void *arg, struct base_stream *stream)
     base_timer_init(&opening->timer, listener->env, "rpc-opening", on_timer,
                     opening);
     put_in(opening, &listener->waiting);
-    await_byte(opening);
+    opening_await_byte(opening);
 }
 
 /* ---- public ---- */
@@ -418,6 +278,8 @@ int rpc_listener_new(struct base_env *env, struct base_net *net,
     TAILQ_INIT(&listener->waiting.list);
     TAILQ_INIT(&listener->shaking.list);
     TAILQ_INIT(&listener->passing.list);
+    base_timer_init(&listener->turnstile, env, "rpc-turnstile",
+                    listener_on_turnstile, listener);
     rv = base_net_listen(net, &config->addr, on_accept, listener,
                          &listener->socket);
     if (rv < 0) {
@@ -454,6 +316,7 @@ void rpc_listener_free(struct rpc_listener *listener)
         return;
     if (listener->socket != NULL)
         base_net_listener_close(listener->net, listener->socket);
+    base_timer_stop(&listener->turnstile);
     free_all(&listener->waiting);
     free_all(&listener->shaking);
     free_all(&listener->passing);
