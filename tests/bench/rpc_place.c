@@ -105,8 +105,8 @@ static void serve(const char *folder, unsigned flight, int tell, int life)
                                        .accepts_per_second =
                                            flight > 0 ? 1000000 : 0};
     struct rpc_secure secure;
-    struct rpc_server *server;
-    struct rpc_listener *listener;
+    struct rpc_server *server = NULL;
+    struct rpc_listener *listener = NULL;
     struct event *over;
 
     rpc_place_open(&place, folder);
