@@ -97,6 +97,18 @@ void entry_pack(const struct raft_entry *entry, struct base_buf *out)
     base_buf_commit(out, len);
 }
 
+bool entries_end(const struct base_cursor *from)
+{
+    size_t left = base_cursor_left(from);
+    size_t i;
+
+    for (i = 0; i < left; i++) {
+        if (from->at[i] != 0)
+            return false;
+    }
+    return true;
+}
+
 int entry_unpack(struct base_cursor *from, struct raft_entry *out)
 {
     uint8_t type;

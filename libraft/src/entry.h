@@ -28,6 +28,9 @@ static inline size_t entry_packed_len(const struct raft_entry *entry)
 }
 void entry_pack(const struct raft_entry *entry, struct base_buf *out);
 
+/** Whether a row's entries end here: at its end, or with zeros to its end, which
+ * no entry begins with (its index would be 0). */
+bool entries_end(const struct base_cursor *from);
 /**
  * Reads the next packed entry; data points into the input.
  * Returns 0, RAFT_EDECODE (cut short, a type or a length out of range) or

@@ -1,8 +1,5 @@
 /*
- * Tables and transactions. The log is kept in rows of packed entries, a row
- * for what one transaction brought (up to 64 KiB): a row costs more than the
- * entry in it. Truncation may cut a row in two; compaction leaves the row that
- * reaches beyond.
+ * Opening, tables and transactions; the rows of the log are sqlite_rows.c's.
  *
  * Why each PRAGMA:
  *   journal_mode=WAL          one sync a transaction, and readers beside it
@@ -21,11 +18,11 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "configuration.h"
-#include "entry.h"
+#include "sqlite_rows.h"
 #include "sqlite_wal.h"
 
-#define FORMAT 1
-#define ROW_BYTES_MAX (64u << 10)
+/* 2: a row of the log may have room for more, and `last` is 0 then. */
+#define FORMAT 2
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS meta("
@@ -53,8 +50,7 @@ int db_error(struct raft_db *db, const char *what)
                                                            : RAFT_ESTORAGE;
 }
 
-/* Runs a statement that gives no rows. */
-static int run(struct raft_db *db, sqlite3_stmt *statement)
+int db_run(struct raft_db *db, sqlite3_stmt *statement)
 {
     int code = sqlite3_step(statement);
 
@@ -75,12 +71,6 @@ static int execute(struct raft_db *db, const char *sql)
     if (sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) != SQLITE_OK)
         return db_error(db, sql);
     return 0;
-}
-
-/* Terms and indexes are stored as SQLite's signed 64 bits. */
-static int bind_u64(sqlite3_stmt *statement, int column, uint64_t value)
-{
-    return sqlite3_bind_int64(statement, column, (sqlite3_int64)value);
 }
 
 /* ---- opening ---- */
@@ -114,8 +104,8 @@ static int prepare_all(struct raft_db *db)
                           " WHERE first < ?1 ORDER BY first DESC LIMIT 1"},
         {&db->shorten_row,
          "UPDATE log SET last = ?2, entries = ?3 WHERE first = ?1"},
-        {&db->delete_below, "DELETE FROM log WHERE first < ?1"},
-        {&db->log_end, "SELECT last FROM log ORDER BY first DESC LIMIT 1"}};
+        {&db->fill_row, "UPDATE log SET entries = ?2 WHERE first = ?1"},
+        {&db->delete_below, "DELETE FROM log WHERE first < ?1"}};
     size_t i;
 
     for (i = 0; i < BASE_COUNT_OF(statements); i++) {
@@ -160,21 +150,27 @@ static int meta_set(struct raft_db *db, const char *key, const char *value)
     return code == SQLITE_DONE ? 0 : db_error(db, "meta");
 }
 
+static int set_format(struct raft_db *db)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%d", FORMAT);
+    return meta_set(db, "format", text);
+}
+
 /* Whose file it is, and whether we know its format. A newer version's file is
- * refused untouched; an older one's would be migrated here, in one
- * transaction, raising the number last. */
+ * refused untouched; an older one's is migrated here, in one transaction,
+ * raising the number last. Rows of format 1 are rows without room. */
 static int check_identity(struct raft_db *db, const char *server_id, char **why)
 {
     char *format = meta_get(db, "format");
     char *owner = meta_get(db, "server_id");
-    char text[16];
     int rv = 0;
 
     if (format == NULL && owner == NULL) {
-        snprintf(text, sizeof(text), "%d", FORMAT);
         rv = meta_set(db, "server_id", server_id);
         if (rv == 0)
-            rv = meta_set(db, "format", text);
+            rv = set_format(db);
     } else if (format == NULL || owner == NULL) {
         rv = RAFT_ECORRUPT;
         *why = base_strdup("raft.db names no format or no owner");
@@ -186,6 +182,8 @@ static int check_identity(struct raft_db *db, const char *server_id, char **why)
         rv = RAFT_EFOREIGN;
         *why = base_asprintf("raft.db belongs to server %s, not to %s", owner,
                              server_id);
+    } else if (strtol(format, NULL, 10) < FORMAT) {
+        rv = set_format(db);
     }
     base_free(format);
     base_free(owner);
@@ -223,6 +221,16 @@ static int set_up(struct raft_db *db, const char *server_id, char **why)
     return prepare_all(db);
 }
 
+/* The folder is locked for this process, so its two connections need no locks
+ * of the kernel's between them, nor an index of the write-ahead log in a file:
+ * six system calls less a commit. Another VFS than the usual one is kept. */
+static const char *vfs_name(void)
+{
+    const sqlite3_vfs *usual = sqlite3_vfs_find(NULL);
+
+    return strcmp(usual->zName, "unix") == 0 ? "unix-excl" : usual->zName;
+}
+
 int db_open(struct raft_db *db, const char *path, const char *server_id,
             struct base_log *log, char **why)
 {
@@ -233,7 +241,7 @@ int db_open(struct raft_db *db, const char *path, const char *server_id,
     memset(db, 0, sizeof(*db));
     db->log = log;
     *why = NULL;
-    if (sqlite3_open_v2(path, &db->sqlite, flags, NULL) != SQLITE_OK) {
+    if (sqlite3_open_v2(path, &db->sqlite, flags, vfs_name()) != SQLITE_OK) {
         rv = db_error(db, "open");
     } else {
         sqlite3_extended_result_codes(db->sqlite, 0);
@@ -255,113 +263,11 @@ void db_close(struct raft_db *db)
     while ((statement = sqlite3_next_stmt(db->sqlite, NULL)) != NULL)
         sqlite3_finalize(statement);
     sqlite3_close(db->sqlite);
-    base_buf_close(&db->row);
+    rows_close(db);
     db->sqlite = NULL;
 }
 
 /* ---- writing ---- */
-
-static int flush_row(struct raft_db *db)
-{
-    int rv;
-
-    if (db->row_first == 0)
-        return 0;
-    bind_u64(db->insert_rows, 1, db->row_first);
-    bind_u64(db->insert_rows, 2, db->row_last);
-    sqlite3_bind_blob64(db->insert_rows, 3, base_buf_data(&db->row),
-                        base_buf_len(&db->row), SQLITE_STATIC);
-    rv = run(db, db->insert_rows);
-    sqlite3_clear_bindings(db->insert_rows);
-    base_buf_reset(&db->row);
-    db->row_first = 0;
-    return rv;
-}
-
-static int add_entry(struct raft_db *db, const struct raft_entry *entry)
-{
-    int rv = 0;
-
-    if (db->row_first != 0 &&
-        base_buf_len(&db->row) + entry_packed_len(entry) > ROW_BYTES_MAX)
-        rv = flush_row(db);
-    if (db->row_first == 0)
-        db->row_first = entry->index;
-    db->row_last = entry->index;
-    entry_pack(entry, &db->row);
-    db->last_index = entry->index;
-    db->last_term = entry->term;
-    return rv;
-}
-
-/* The part of a row's bytes before index; the first index is that of the row.
- * What begins at index may be damaged: that can be why it is cut off. */
-static int bytes_before(const void *data, size_t len, raft_index first,
-                        raft_index index, size_t *out)
-{
-    struct base_cursor cursor = base_cursor_of(data, len);
-    const uint8_t *start = cursor.at;
-
-    for (; first < index && base_cursor_left(&cursor) > 0; first++) {
-        struct raft_entry entry;
-
-        if (entry_unpack(&cursor, &entry) < 0 || entry.index != first)
-            return RAFT_ECORRUPT;
-    }
-    *out = (size_t)(cursor.at - start);
-    return 0;
-}
-
-/* The row that index lies in, if it begins before it, ends before it now. */
-static int shorten_row(struct raft_db *db, raft_index from)
-{
-    raft_index first;
-    size_t keep = 0;
-    void *data;
-    int code, rv;
-
-    bind_u64(db->row_before, 1, from);
-    code = sqlite3_step(db->row_before);
-    if (code != SQLITE_ROW || db_column_u64(db->row_before, 1) < from) {
-        rv = code == SQLITE_ROW || code == SQLITE_DONE
-                 ? 0
-                 : db_error(db, "row before");
-        sqlite3_reset(db->row_before);
-        return rv;
-    }
-    first = db_column_u64(db->row_before, 0);
-    rv = bytes_before(sqlite3_column_blob(db->row_before, 2),
-                      (size_t)sqlite3_column_bytes(db->row_before, 2), first,
-                      from, &keep);
-    data = base_memdup(sqlite3_column_blob(db->row_before, 2), keep);
-    sqlite3_reset(db->row_before);
-    if (rv == 0) {
-        bind_u64(db->shorten_row, 1, first);
-        bind_u64(db->shorten_row, 2, from - 1);
-        sqlite3_bind_blob64(db->shorten_row, 3, data, keep, SQLITE_STATIC);
-        rv = run(db, db->shorten_row);
-        sqlite3_clear_bindings(db->shorten_row);
-    }
-    base_free(data);
-    return rv;
-}
-
-static int truncate(struct raft_db *db, raft_index from)
-{
-    int rv = flush_row(db);
-
-    if (rv == 0) {
-        bind_u64(db->delete_from, 1, from);
-        rv = run(db, db->delete_from);
-    }
-    if (rv == 0)
-        rv = shorten_row(db, from);
-    if (db->last_index >= from) {
-        db->last_index = from - 1;
-        db->last_term = 0;
-    }
-    return rv;
-}
 
 static int write_one(struct raft_db *db, const struct raft_write *write)
 {
@@ -369,18 +275,18 @@ static int write_one(struct raft_db *db, const struct raft_write *write)
     int rv = 0;
 
     if (write->set_vote) {
-        bind_u64(db->set_state, 1, write->term);
+        db_bind_u64(db->set_state, 1, write->term);
         sqlite3_bind_text(db->set_state, 2, write->voted_for, -1,
                           SQLITE_STATIC);
-        rv = run(db, db->set_state);
+        rv = db_run(db, db->set_state);
         sqlite3_clear_bindings(db->set_state);
         db->term = write->term;
         text_copy(db->voted_for, sizeof(db->voted_for), write->voted_for);
     }
     if (rv == 0 && write->truncate_from != 0)
-        rv = truncate(db, write->truncate_from);
+        rv = rows_truncate(db, write->truncate_from);
     for (i = 0; rv == 0 && i < write->entry_count; i++)
-        rv = add_entry(db, &write->entries[i]);
+        rv = rows_add(db, &write->entries[i]);
     return rv;
 }
 
@@ -390,56 +296,19 @@ int db_commit_writes(struct raft_db *db, const struct storage_op_list *writes)
     int rv = wal_reserve(db);
 
     if (rv == 0)
-        rv = run(db, db->begin);
+        rv = db_run(db, db->begin);
     STAILQ_FOREACH(op, writes, next) {
         if (rv == 0)
             rv = write_one(db, op->write);
     }
     if (rv == 0)
-        rv = flush_row(db);
+        rv = rows_flush(db);
     if (rv == 0)
-        rv = run(db, db->commit);
+        rv = db_run(db, db->commit);
     return rv; /* after an error the connection is not used again */
 }
 
 /* ---- snapshots and upkeep ---- */
-
-/* The term of the entry at index, or 0. */
-static raft_term term_at(struct raft_db *db, raft_index index)
-{
-    raft_term term = 0;
-
-    bind_u64(db->row_before, 1, index + 1);
-    if (sqlite3_step(db->row_before) == SQLITE_ROW) {
-        struct base_cursor cursor =
-            base_cursor_of(sqlite3_column_blob(db->row_before, 2),
-                           (size_t)sqlite3_column_bytes(db->row_before, 2));
-        struct raft_entry entry;
-
-        while (base_cursor_left(&cursor) > 0 &&
-               entry_unpack(&cursor, &entry) == 0) {
-            if (entry.index == index)
-                term = entry.term;
-        }
-    }
-    sqlite3_reset(db->row_before);
-    return term;
-}
-
-/* Rows that end at keep_after or before; the one it lies in stays. */
-static int delete_until(struct raft_db *db, raft_index keep_after)
-{
-    raft_index below = 0;
-
-    bind_u64(db->row_before, 1, keep_after + 1);
-    if (sqlite3_step(db->row_before) == SQLITE_ROW)
-        below = db_column_u64(db->row_before, 1) <= keep_after
-                    ? keep_after + 1
-                    : db_column_u64(db->row_before, 0);
-    sqlite3_reset(db->row_before);
-    bind_u64(db->delete_below, 1, below);
-    return run(db, db->delete_below);
-}
 
 static int set_snapshot(struct raft_db *db, raft_index index, raft_term term,
                         raft_index configuration_index,
@@ -457,16 +326,16 @@ static int set_snapshot(struct raft_db *db, raft_index index, raft_term term,
                            -1, &statement, NULL) != SQLITE_OK) {
         rv = db_error(db, "snapshot");
     } else {
-        bind_u64(statement, 1, index);
-        bind_u64(statement, 2, term);
-        bind_u64(statement, 3, configuration_index);
+        db_bind_u64(statement, 1, index);
+        db_bind_u64(statement, 2, term);
+        db_bind_u64(statement, 3, configuration_index);
         sqlite3_bind_blob64(statement, 4, base_buf_data(&packed),
                             base_buf_len(&packed), SQLITE_STATIC);
-        bind_u64(statement, 5,
+        db_bind_u64(statement, 5,
                  db_snapshot_checksum(index, term, configuration_index,
                                       base_buf_data(&packed),
                                       base_buf_len(&packed)));
-        rv = run(db, statement);
+        rv = db_run(db, statement);
     }
     sqlite3_finalize(statement);
     base_buf_close(&packed);
@@ -478,19 +347,19 @@ int db_snapshot_finished(struct raft_db *db, raft_index index, raft_term term,
                          const struct raft_configuration *configuration,
                          raft_index keep_after)
 {
-    int rv = run(db, db->begin);
+    int rv = db_run(db, db->begin);
 
     if (rv == 0)
         rv = set_snapshot(db, index, term, configuration_index, configuration);
-    if (rv == 0 && term_at(db, index) == term) {
-        rv = delete_until(db, keep_after < index ? keep_after : index);
+    if (rv == 0 && rows_term_at(db, index) == term) {
+        rv = rows_delete_until(db, keep_after < index ? keep_after : index);
     } else if (rv == 0) {
-        rv = truncate(db, 1);
+        rv = rows_truncate(db, 1);
         db->last_index = index;
         db->last_term = term;
     }
     if (rv == 0)
-        rv = run(db, db->commit);
+        rv = db_run(db, db->commit);
     return rv;
 }
 

@@ -11,15 +11,24 @@
 #include "raft/storage.h"
 #include "storage_queue.h"
 
+/* sqlite_rows.c */
+struct log_rows {
+    struct base_buf row; /* packed entries of the row being gathered */
+    raft_index first;    /* 0: none */
+    raft_index last;
+    /* The last row, if it has room: as it is stored, the room as zeros. */
+    uint8_t *room;
+    size_t room_len, room_used;
+    raft_index room_first; /* 0: none */
+};
+
 struct raft_db {
     sqlite3 *sqlite;
     sqlite3_stmt *begin, *commit, *rollback;
     sqlite3_stmt *insert_rows, *set_state;
-    sqlite3_stmt *delete_from, *row_before, *shorten_row, *delete_below,
-        *log_end;
-    struct base_buf row;  /* packed entries of the row being gathered */
-    raft_index row_first; /* 0: none */
-    raft_index row_last;
+    sqlite3_stmt *delete_from, *row_before, *shorten_row, *fill_row,
+        *delete_below;
+    struct log_rows rows;
     raft_term term;
     char voted_for[RAFT_ID_MAX];
     raft_index last_index; /* of the log and the snapshot */
@@ -48,7 +57,14 @@ int db_load(struct raft_db *db, struct raft_stored *stored);
 uint32_t db_snapshot_checksum(raft_index index, raft_term term,
                               raft_index configuration_index,
                               const void *configuration, size_t len);
+/** Runs a statement that gives no rows. */
+int db_run(struct raft_db *db, sqlite3_stmt *statement);
 /** Terms and indexes are SQLite's signed 64 bits there. */
+static inline int db_bind_u64(sqlite3_stmt *statement, int column,
+                              uint64_t value)
+{
+    return sqlite3_bind_int64(statement, column, (sqlite3_int64)value);
+}
 static inline uint64_t db_column_u64(sqlite3_stmt *statement, int column)
 {
     return (uint64_t)sqlite3_column_int64(statement, column);

@@ -123,7 +123,7 @@ static bool load_row(struct loading *loading, const void *data, size_t len)
     struct base_cursor cursor = base_cursor_of(data, len);
     struct raft_stored *stored = loading->stored;
 
-    while (base_cursor_left(&cursor) > 0) {
+    while (!entries_end(&cursor)) {
         raft_index expected = stored->snapshot_index + 1;
         struct raft_entry entry;
 

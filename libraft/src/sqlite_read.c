@@ -13,7 +13,7 @@ static int read_row(struct storage_reading *reading, const void *data,
 {
     struct base_cursor cursor = base_cursor_of(data, len);
 
-    while (base_cursor_left(&cursor) > 0) {
+    while (!entries_end(&cursor)) {
         raft_index expected = reading->first + reading->count;
         struct raft_entry entry;
 

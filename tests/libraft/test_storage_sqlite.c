@@ -310,6 +310,100 @@ static void meddle(struct world *world, const char *sql)
     sqlite3_close(db);
 }
 
+/* The one number that a query gives. */
+static int ask(struct world *world, const char *sql)
+{
+    char path[128];
+    sqlite3_stmt *statement;
+    sqlite3 *db;
+    int value;
+
+    snprintf(path, sizeof(path), "%s/raft.db", world->folder);
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL),
+                     SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+    value = sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return value;
+}
+
+START_TEST(an_older_format_is_migrated)
+{
+    struct world world;
+
+    setup_world(&world);
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    write_entries(&world, 1, 3, 1);
+    close_storage(&world);
+    /* Rows of format 1 had no room, and said where they end. */
+    meddle(&world, "UPDATE meta SET value = '1' WHERE key = 'format';"
+                   "UPDATE log SET last = 3, entries ="
+                   " CAST(substr(entries, 1, 3 * 41) AS BLOB)");
+    reopen(&world);
+    ck_assert_uint_eq(world.stored.entry_count, 3);
+    write_entries(&world, 4, 3, 1);
+    reopen(&world);
+    ck_assert_uint_eq(world.stored.entry_count, 6);
+    close_storage(&world);
+    ck_assert_int_eq(ask(&world, "SELECT value FROM meta"
+                                 " WHERE key = 'format'"), 2);
+    teardown_world(&world);
+}
+END_TEST
+
+START_TEST(small_writes_share_a_row)
+{
+    struct raft_write cut = {.truncate_from = 95};
+    struct world world;
+    raft_index index;
+
+    setup_world(&world);
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    for (index = 1; index <= 100; index++)
+        write_entries(&world, index, 1, 1);
+    write_entries(&world, 101, 1000, 1); /* one of its own, after them */
+    write_entries(&world, 1101, 1, 1);
+    close_storage(&world);
+    ck_assert_int_eq(ask(&world, "SELECT count(*) FROM log"), 3);
+    reopen(&world);
+    ck_assert(!world.stored.behind);
+    ck_assert_uint_eq(world.stored.entry_count, 1101);
+    /* Cut in the row that had room, which has none from then on. */
+    ck_assert_int_eq(write_now(&world, &cut), 0);
+    write_entries(&world, 95, 2, 2);
+    write_entries(&world, 97, 2, 2);
+    reopen(&world);
+    ck_assert(!world.stored.behind);
+    ck_assert_uint_eq(world.stored.entry_count, 98);
+    ck_assert_uint_eq(world.stored.entries[93].term, 1);
+    ck_assert_uint_eq(world.stored.entries[94].term, 2);
+    teardown_world(&world);
+}
+END_TEST
+
+/* Something was to be there, or the disk is not to be trusted. */
+START_TEST(a_byte_in_the_room_is_damage)
+{
+    struct world world;
+
+    setup_world(&world);
+    ck_assert_int_eq(open_as(&world, "s1"), 0);
+    ck_assert_int_eq(load(&world), 0);
+    write_entries(&world, 1, 5, 1);
+    close_storage(&world);
+    meddle(&world, "UPDATE log SET entries = CAST(substr(entries, 1, 4000) ||"
+                   " x'01' || substr(entries, 4002) AS BLOB)");
+    reopen(&world);
+    ck_assert(world.stored.behind);
+    ck_assert_uint_eq(world.stored.entry_count, 5);
+    teardown_world(&world);
+}
+END_TEST
+
 START_TEST(a_newer_format_is_refused)
 {
     struct world world;
@@ -349,6 +443,13 @@ START_TEST(garbage_is_no_database)
 }
 END_TEST
 
+/* One byte in its data; 1 to 6 take 41 bytes each in the same row. */
+static void damage_entry_7(struct world *world)
+{
+    meddle(world, "UPDATE log SET entries = CAST(substr(entries, 1, 274) ||"
+                  " x'FF' || substr(entries, 276) AS BLOB) WHERE first = 1");
+}
+
 START_TEST(a_damaged_entry_is_found)
 {
     struct world world;
@@ -359,10 +460,7 @@ START_TEST(a_damaged_entry_is_found)
     write_entries(&world, 1, 5, 1);
     write_entries(&world, 6, 5, 1);
     close_storage(&world);
-    /* One byte in the data of entry 7. */
-    meddle(&world,
-           "UPDATE log SET entries = CAST(substr(entries, 1, 69) || x'FF' ||"
-           " substr(entries, 71) AS BLOB) WHERE first = 6");
+    damage_entry_7(&world);
     ck_assert_int_eq(open_as(&world, "s1"), 0);
     ck_assert_int_eq(load(&world), 0);
     ck_assert(world.stored.behind);
@@ -390,9 +488,7 @@ START_TEST(what_is_being_repaired_is_remembered)
     write_entries(&world, 1, 5, 1);
     write_entries(&world, 6, 5, 1);
     close_storage(&world);
-    meddle(&world,
-           "UPDATE log SET entries = CAST(substr(entries, 1, 69) || x'FF' ||"
-           " substr(entries, 71) AS BLOB) WHERE first = 6");
+    damage_entry_7(&world);
     reopen(&world);
     ck_assert(world.stored.behind);
     ck_assert_int_eq(write_now(&world, &begin), 0);
@@ -897,6 +993,9 @@ Suite *storage_sqlite_suite(void)
     tcase_add_test(tcase, an_entry_of_the_largest_size_fits);
     tcase_add_test(tcase, a_second_opener_is_locked_out);
     tcase_add_test(tcase, another_servers_folder_is_refused);
+    tcase_add_test(tcase, an_older_format_is_migrated);
+    tcase_add_test(tcase, small_writes_share_a_row);
+    tcase_add_test(tcase, a_byte_in_the_room_is_damage);
     tcase_add_test(tcase, a_newer_format_is_refused);
     tcase_add_test(tcase, garbage_is_no_database);
     tcase_add_test(tcase, a_damaged_entry_is_found);
