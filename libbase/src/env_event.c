@@ -162,6 +162,7 @@ static void job_done(void *arg)
     struct worker_job *job = arg;
 
     job->loop->jobs--;
+    job->loop->log_jobs -= job->is_log;
     job->done(job->arg);
     base_free(job);
 }
@@ -182,11 +183,14 @@ static int submit(void *ctx, enum base_worker worker, base_job_fn run,
         return BASE_ECLOSED;
     BASE_NEW(job);
     *job =
-        (struct worker_job){.run = run, .done = done, .arg = arg, .loop = loop};
+        (struct worker_job){.run = run, .done = done, .arg = arg, .loop = loop,
+                            .is_log = worker == BASE_WORKER_LOG};
     loop->jobs++;
+    loop->log_jobs += job->is_log;
     rv = worker_submit(loop->workers, worker, job);
     if (rv < 0) {
         loop->jobs--;
+        loop->log_jobs -= job->is_log;
         base_free(job);
     }
     return rv;

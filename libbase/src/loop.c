@@ -178,16 +178,34 @@ static void sleep_and_serve(struct base_loop *loop)
     loop->look_again_ns = now_ns + LOOK_AGAIN_NS;
 }
 
+/* While the log's disk is busy its answer is near, and worth a longer look. */
+static bool await_disk(struct base_loop *loop)
+{
+    uint64_t news = loop->news;
+
+    spin_began(&loop->spin);
+    while (loop->news == news && spin_again(&loop->spin))
+        event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    if (loop->news == news)
+        return false;
+    spin_ended(&loop->spin);
+    return true;
+}
+
 /* Ends after a look, so that who runs the loop can see whether what he waits
  * for has come with a timer: that is no news. */
 static void turn(struct base_loop *loop)
 {
-    if (loop->looks_left > 0 && !loop->looked) {
-        loop->looked = !look(loop);
+    bool disk = loop->log_jobs > 0;
+
+    if (!loop->looked && (disk || loop->looks_left > 0)) {
+        loop->looked = !(disk ? await_disk(loop) : look(loop));
         return;
     }
     loop->looked = false;
     sleep_and_serve(loop);
+    if (disk)
+        spin_ended(&loop->spin);
 }
 
 void base_loop_run(struct base_loop *loop)

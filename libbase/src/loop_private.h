@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "post_queue.h"
 #include "random_kernel.h"
+#include "spin.h"
 #include "timer_heap.h"
 #include "worker.h"
 
@@ -43,6 +44,8 @@ struct base_loop {
     struct post_queue posts;
     struct event post_event;
     size_t jobs; /* accepted and not yet told */
+    size_t log_jobs; /* of these, the log worker's */
+    struct spin spin; /* while there are some of the latter */
 
     atomic_bool stop;
 

@@ -1,17 +1,20 @@
 /*
  * Two threads for what may block: the Raft log's writes on one, everything else
  * (snapshots, names) on the other, so that a long job of one kind never stands
- * before a vote. Each runs its jobs in order from a bounded queue.
+ * before a vote. Each runs its jobs in order from a bounded queue. The log's
+ * waits awake for a moment before it sleeps (spin.h).
  */
 #include "worker.h"
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "loop_private.h"
+#include "spin.h"
 
 #define WORKER_COUNT 2
 
@@ -21,7 +24,10 @@ struct worker {
     pthread_cond_t wake;
     struct worker_job *first;
     struct worker_job **tail;
-    size_t count; /* waiting, without the one that runs */
+    /* Waiting, without the one that runs; changes under the lock. */
+    atomic_size_t count;
+    struct spin spin;
+    bool spins;
     bool stopping;
 };
 
@@ -33,6 +39,10 @@ static struct worker_job *take(struct worker *worker)
 {
     struct worker_job *job;
 
+    spin_began(&worker->spin);
+    while (worker->spins && atomic_load(&worker->count) == 0 &&
+           spin_again(&worker->spin))
+        ;
     pthread_mutex_lock(&worker->lock);
     while (worker->first == NULL && !worker->stopping)
         pthread_cond_wait(&worker->wake, &worker->lock);
@@ -44,6 +54,7 @@ static struct worker_job *take(struct worker *worker)
         worker->count--;
     }
     pthread_mutex_unlock(&worker->lock);
+    spin_ended(&worker->spin);
     return job;
 }
 
@@ -97,6 +108,7 @@ struct base_workers *base_workers_new(void)
     size_t i;
 
     BASE_NEW(workers);
+    workers->each[BASE_WORKER_LOG].spins = true;
     for (i = 0; i < WORKER_COUNT; i++) {
         if (worker_start(&workers->each[i], names[i]))
             continue;

@@ -15,6 +15,7 @@ struct worker_job {
     base_job_done_fn done;
     void *arg;
     struct base_loop *loop;
+    bool is_log; /* of the log worker */
     struct worker_job *next;
 };
 

@@ -4,8 +4,8 @@
 #include "suite.h"
 
 #define SUITES(X) \
-    X(addr) X(buf) X(log) X(metrics) X(pb) X(timer_heap) X(loop) X(worker) \
-    X(tcp) X(net) \
+    X(addr) X(buf) X(log) X(metrics) X(pb) X(timer_heap) X(loop) X(spin) \
+    X(worker) X(tcp) X(net) \
     X(sim) X(sim_packets) X(sim_stream) X(sim_chaos)
 
 #define X(name) Suite *name##_suite(void);
