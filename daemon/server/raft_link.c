@@ -174,6 +174,17 @@ static int link_send(void *ctx, const struct raft_server *to, const void *data,
     return rv;
 }
 
+/* Followers hear before our own disk does. */
+static void link_flush(void *ctx)
+{
+    struct raft_link *link = ctx;
+    struct outbound *out;
+
+    for (out = link->outbound; out; out = out->next)
+        if (out->stream)
+            base_stream_flush(out->stream);
+}
+
 /* ---- in ------------------------------------------------------------------- */
 
 static void in_free(struct inbound *in)
@@ -297,8 +308,8 @@ void raft_link_free(struct raft_link *link)
 
 struct raft_transport raft_link_transport(struct raft_link *link)
 {
-    static const struct raft_transport_ops ops = {.version = 1,
-                                                  .send = link_send};
+    static const struct raft_transport_ops ops = {
+        .version = 2, .send = link_send, .flush = link_flush};
 
     return (struct raft_transport){&ops, link};
 }
