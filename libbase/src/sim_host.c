@@ -156,6 +156,13 @@ void base_sim_host_set_drift(struct base_sim_host *host, int32_t drift_ppm)
     host->drift_ppm = drift_ppm;
 }
 
+void base_sim_host_set_job_delay(struct base_sim_host *host, uint32_t min_us,
+                                 uint32_t max_us)
+{
+    host->job_min_us = min_us;
+    host->job_max_us = max_us;
+}
+
 void base_sim_host_jump(struct base_sim_host *host, uint64_t jump_ns)
 {
     host->jumped_ns += jump_ns;

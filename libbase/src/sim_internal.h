@@ -169,6 +169,7 @@ struct base_sim_host {
     size_t addr_count;
     int64_t wall_shift_ns;
     int32_t drift_ppm;
+    uint32_t job_min_us, job_max_us; /* 0: the world's */
     uint64_t jumped_ns;
     uint64_t boots; /* crashes so far: stale things compare it */
     bool down;      /* crashed, and no loop made since */

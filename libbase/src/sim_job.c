@@ -44,11 +44,13 @@ static uint64_t job_due(struct sim_env *env, enum base_worker worker)
 {
     struct base_sim *sim = env->sim;
     struct sim_worker *queue = &env->host->workers[worker];
+    bool own = env->host->job_max_us != 0;
 
     if (queue->free_ns < sim->now_ns)
         queue->free_ns = sim->now_ns;
-    queue->free_ns += sim_rng_delay_ns(&sim->machine_random, sim->job_min_us,
-                                       sim->job_max_us);
+    queue->free_ns += sim_rng_delay_ns(
+        &sim->machine_random, own ? env->host->job_min_us : sim->job_min_us,
+        own ? env->host->job_max_us : sim->job_max_us);
     queue->job_count++;
     return queue->free_ns;
 }

@@ -51,6 +51,32 @@ START_TEST(a_leader_with_a_full_disk_is_replaced)
 }
 END_TEST
 
+/* A disk that hangs is not hidden by heartbeats either: another server leads
+ * within seconds, and the one that hung follows when its disk answers. */
+START_TEST(a_leader_whose_disk_stalls_is_replaced)
+{
+    struct cluster *cluster =
+        _i == 0 ? on_files(4, 3, 0) : cluster_new(4, 3, 3);
+    unsigned stalled;
+
+    ck_assert(cluster_commit(cluster, 20, 10000));
+    stalled = (unsigned)cluster_leader(cluster);
+    base_sim_host_set_job_delay(cluster->servers[stalled].host, 20000000,
+                                20000000);
+    ck_assert(cluster_commit(cluster, 5, 10000)); /* the others' disks work */
+    cluster_run_ms(cluster, 4000);
+    ck_assert_int_ge(cluster_leader(cluster), 0);
+    ck_assert_int_ne(cluster_leader(cluster), (int)stalled);
+    ck_assert_int_eq(raft_role(cluster_core(cluster, stalled)),
+                     RAFT_FOLLOWER);
+    ck_assert(cluster_commit(cluster, 50, 10000));
+    base_sim_host_set_job_delay(cluster->servers[stalled].host, 0, 0);
+    ck_assert(cluster_run_until_converged(cluster, 60000));
+    ck_assert(!cluster->servers[stalled].fatal);
+    cluster_free(cluster);
+}
+END_TEST
+
 /* With a slow disk a snapshot takes long; commands are applied and
  * acknowledged all the while. */
 START_TEST(commits_go_on_while_a_snapshot_is_taken)
@@ -228,6 +254,7 @@ Suite *troubles_suite(void)
 
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_leader_with_a_full_disk_is_replaced);
+    tcase_add_loop_test(tcase, a_leader_whose_disk_stalls_is_replaced, 0, 2);
     tcase_add_test(tcase, commits_go_on_while_a_snapshot_is_taken);
     tcase_add_loop_test(tcase, all_servers_are_replaced_one_by_one, 0, 3);
     tcase_add_test(tcase, proposals_without_a_majority_are_bounded);

@@ -94,6 +94,32 @@ static void fail_disk(struct faults *faults, unsigned victim)
     }
 }
 
+/* What waits in a slow disk is lost at a crash. One that stalls alone takes the
+ * lead from its server. */
+static void slow_disks(struct faults *faults, unsigned victim)
+{
+    struct cluster *cluster = faults->cluster;
+
+    if (below(faults, 2) == 0) {
+        base_sim_set_job_delay(cluster->sim, 50,
+                               1000 + (uint32_t)below(faults, 300000));
+        return;
+    }
+    base_sim_host_set_job_delay(cluster->servers[victim].host, 500000,
+                                500000 + (uint32_t)below(faults, 4000000));
+    cluster->counts.stalled_disks++;
+}
+
+static void fast_disks(struct faults *faults)
+{
+    struct cluster *cluster = faults->cluster;
+    unsigned i;
+
+    base_sim_set_job_delay(cluster->sim, 50, 500);
+    for (i = 0; i < cluster->count; i++)
+        base_sim_host_set_job_delay(cluster->servers[i].host, 0, 0);
+}
+
 /* A bit of an entry turned over, or entries at the end gone. */
 static void damage_memory_disk(struct faults *faults,
                                struct raft_memory_disk *disk)
@@ -258,7 +284,6 @@ static void jump_clock(struct faults *faults, unsigned victim)
 
 void faults_one(struct faults *faults)
 {
-    struct cluster *cluster = faults->cluster;
     unsigned victim = victim_of(faults);
 
     switch (below(faults, 20)) {
@@ -285,12 +310,10 @@ void faults_one(struct faults *faults)
             damage(faults, victim);
         break;
     case 11:
-        /* A slow disk, everywhere: what waits in it is lost at a crash. */
-        base_sim_set_job_delay(cluster->sim, 50,
-                               1000 + (uint32_t)below(faults, 300000));
+        slow_disks(faults, victim);
         break;
     case 12:
-        base_sim_set_job_delay(cluster->sim, 50, 500);
+        fast_disks(faults);
         break;
     case 13:
         jump_clock(faults, victim);
@@ -342,7 +365,7 @@ void faults_heal(struct faults *faults)
 
     cluster_heal(cluster);
     cluster->delay_max_us = 0;
-    base_sim_set_job_delay(cluster->sim, 50, 500);
+    fast_disks(faults);
     for (i = 0; i < cluster->count; i++) {
         if (faults->flipped[i])
             cluster_crash(cluster, i); /* for good, as an operator would */

@@ -80,6 +80,10 @@ void base_sim_host_shift_wall(struct base_sim_host *host, int64_t shift_ns);
  * below 0 behind: above -1,000,000. Before its first loop, for a clock never
  * goes back. */
 void base_sim_host_set_drift(struct base_sim_host *host, int32_t drift_ppm);
+/** How long a job of this machine's workers takes, as for all of them; 0, 0:
+ * no longer different. Jobs that were submitted before keep their time. */
+void base_sim_host_set_job_delay(struct base_sim_host *host, uint32_t min_us,
+                                 uint32_t max_us);
 /** Its monotonic clock jumps ahead, as after a pause of the machine: timers
  * that are running fire late. */
 void base_sim_host_jump(struct base_sim_host *host, uint64_t jump_ns);
