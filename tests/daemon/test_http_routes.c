@@ -271,7 +271,8 @@ END_TEST
 /* These are about the agent that is asked. */
 static bool is_own(const struct web_route *route)
 {
-    return strncmp(route->path, "/v1/agent/", 10) == 0;
+    return strncmp(route->path, "/v1/agent/", 10) == 0 ||
+           strncmp(route->path, "/v3/discovery", 13) == 0;
 }
 
 START_TEST(a_datacenter_that_is_not_known_is_told)
