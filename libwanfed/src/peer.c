@@ -49,16 +49,6 @@ static void log_down(const struct wanfed_peer *peer, int status)
              kv_int("code", status), kv_uint("failures", peer->failures));
 }
 
-static bool is_alive(const struct wanfed_peer *peer)
-{
-    struct gossip_memberlist *memberlist = peer->transport->memberlist;
-    struct gossip_node node;
-
-    return memberlist != NULL &&
-           gossip_memberlist_find(memberlist, peer->name, &node) &&
-           node.state == GOSSIP_ALIVE;
-}
-
 static void dial_soon(struct wanfed_peer *peer)
 {
     uint64_t spread_ms =
@@ -124,8 +114,6 @@ static void dial_if_wanted(struct wanfed_peer *peer)
 {
     if (peer->queue.count > 0)
         dial(peer);
-    else if (is_alive(peer))
-        dial_soon(peer);
 }
 
 /* All that waits leaves in one write, and little while the last one has not

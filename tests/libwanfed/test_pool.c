@@ -240,22 +240,6 @@ START_TEST(dials_of_both_kinds_can_be_cancelled)
 }
 END_TEST
 
-/* A connection that ends while gossip takes the peer for alive is opened again
- * before anybody wants to send. */
-START_TEST(a_live_peer_is_dialled_before_it_is_needed)
-{
-    unsigned accepted;
-
-    fed_send(a1, "b1.dc2", "x");
-    fed_run_ms(&fed, 5000);
-    accepted = gateway->accepted;
-    fed_gateway_cut(gateway);
-    fed_run_ms(&fed, 1500);
-    ck_assert_uint_ge(gateway->accepted - accepted, 4); /* both ways, twice */
-    ck_assert(all_alive());
-}
-END_TEST
-
 static void take_stream(void *arg, int status, struct base_stream *stream)
 {
     *(int *)arg = status;
@@ -299,7 +283,6 @@ Suite *pool_suite(void)
     tcase_add_test(tc, a_dead_gateway_parts_them_and_a_new_one_heals);
     tcase_add_test(tc, a_void_is_left_before_anyone_is_lost);
     tcase_add_test(tc, dials_of_both_kinds_can_be_cancelled);
-    tcase_add_test(tc, a_live_peer_is_dialled_before_it_is_needed);
     tcase_add_test(tc, a_stream_takes_another_gateway_than_the_packets);
     suite_add_tcase(suite, tc);
     return suite;

@@ -65,10 +65,8 @@ void wanfed_transport_attach(struct wanfed_transport *transport,
 
 /** A member of another datacenter came to life: a connection for packets to it
  * is opened within a second (in a pool of hundreds, a few), so that its first
- * probe meets no handshake. Later too, whenever one ends and gossip still takes
- * the member for alive; but one without packets for idle_timeout_ms stays
- * closed. Names of our own datacenter, and what is no WAN name, are passed
- * over. */
+ * probe meets no handshake. One that ends later is dialled by the next packet.
+ * Names of our own datacenter, and what is no WAN name, are passed over. */
 void wanfed_transport_warm(struct wanfed_transport *transport,
                            const char *name);
 /** Peers that are down are dialled now: routes have changed. */
