@@ -11,6 +11,7 @@ import ctypes
 import socket
 import struct
 import threading
+import time
 
 ETH_P_ALL = 3
 SO_ATTACH_FILTER = 26
@@ -60,7 +61,8 @@ class Capture:
         self._thread.start()
 
     def _run(self):
-        while True:
+        # Others may use this interface too, and need never be silent.
+        while not (self._stopping.is_set() and time.monotonic() > self._end):
             try:
                 packet = self._socket.recv(64)
             except socket.timeout:
@@ -73,6 +75,7 @@ class Capture:
                             socket.inet_ntoa(packet[30:34]))] += 1
 
     def stop(self):
+        self._end = time.monotonic() + 1.0
         self._stopping.set()
         self._thread.join()
         stats = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)

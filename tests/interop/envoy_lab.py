@@ -10,11 +10,11 @@ from lab import GATEWAY
 import federation
 from federation import ADMIN, HTTP
 
-# Both are of one process group, and end together.
+# Both are of one process group, and Envoy does not outlive the other.
 BOTH = """
 set -e
 {isthmus} gateway -envoy -bootstrap {flags} -admin-addr {admin} >bootstrap.json
-{envoy} -c bootstrap.json --use-dynamic-base-id --concurrency 1 --log-level warn &
+setpriv --pdeathsig KILL {envoy} -c bootstrap.json --use-dynamic-base-id --concurrency 1 --log-level warn &
 exec {isthmus} gateway -envoy -register {exposes} {flags}
 """
 
