@@ -2,6 +2,7 @@
 #include "spin.h"
 
 #include <sched.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ static uint64_t clock_ns(void)
 
 static bool has_company(void)
 {
-    static int count;
+    static atomic_int count; /* the same, whichever thread asks first */
 
     if (count == 0)
         count = (int)sysconf(_SC_NPROCESSORS_ONLN);

@@ -181,6 +181,7 @@ static void tick(void *arg)
 
     node_step(node, &event);
     followers_look(node);
+    restore_tick(node);
 }
 
 /* ---- life ---- */

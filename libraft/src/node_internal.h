@@ -212,7 +212,8 @@ struct raft_node {
 
     /* node_restore.c, node_replace.c */
     struct node_restore restore; /* ours, as leader; id 0: none */
-    bool giving_up;
+    bool giving_up;  /* it is being told, or was refused just now */
+    bool tidy_again; /* that, with the next tick */
     struct restore_track track; /* as of applied */
     struct node_replacing replacing;
 
@@ -275,6 +276,7 @@ void taking_free(struct raft_node *node);
 
 /* ---- node_restore.c ---- */
 void restore_tidy(struct raft_node *node);
+void restore_tick(struct raft_node *node);
 
 /* ---- node_replace.c ---- */
 /** The next entry, a part of a restore: applied moves past it, or the state is

@@ -146,10 +146,13 @@ void raft_node_restore_abort(struct raft_node *node, uint64_t id)
 
 /* ---- what was begun and never ended ---- */
 
+/* Refused (while leadership is handed on, say): again with the next tick, since
+ * the next turn may come at once and find the same. */
 static void on_given_up(void *arg, int status)
 {
-    (void)status; /* if it failed, the next turn sees that it is still open */
-    ((struct raft_node *)arg)->giving_up = false;
+    struct raft_node *node = arg;
+
+    node->giving_up = node->tidy_again = status != 0;
 }
 
 /* An open restore keeps snapshots from being taken. The next leader's first
@@ -166,4 +169,12 @@ void restore_tidy(struct raft_node *node)
         return;
     node->giving_up = true;
     propose(node, &part, on_given_up, node);
+}
+
+void restore_tick(struct raft_node *node)
+{
+    if (!node->tidy_again)
+        return;
+    node->giving_up = node->tidy_again = false;
+    node_wake(node);
 }

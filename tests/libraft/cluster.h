@@ -137,6 +137,8 @@ struct cluster {
     size_t leader_count, leader_cap;
     struct raft_configuration configuration;
     struct cluster_counts counts;
+    uint64_t steps_at_ns; /* events of one moment are counted */
+    unsigned steps;
     raft_index acked_max;
     uint64_t proposals_open;
     struct history history;

@@ -1,6 +1,25 @@
 /* The simulated cluster: its time, and what is awaited in it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/alloc.h"
 #include "cluster_internal.h"
+
+#define STEPS_AT_ONCE_MAX 1000000u
+
+/* Work that makes itself more work, at one and the same moment, never ends. */
+static void check_time_passes(struct cluster *cluster)
+{
+    uint64_t now_ns = base_sim_now_ns(cluster->sim);
+
+    cluster->steps = now_ns == cluster->steps_at_ns ? cluster->steps + 1 : 0;
+    cluster->steps_at_ns = now_ns;
+    if (cluster->steps < STEPS_AT_ONCE_MAX)
+        return;
+    fprintf(stderr, "a loop that never ends, at %" PRIu64 " ns\n", now_ns);
+    abort();
+}
 
 bool cluster_run_until(struct cluster *cluster, bool (*done)(void *arg),
                        void *arg, uint64_t within_ms)
@@ -13,6 +32,7 @@ bool cluster_run_until(struct cluster *cluster, bool (*done)(void *arg),
         if (base_sim_step(cluster->sim)) {
             cluster_crash_cut_off(cluster);
             cluster_check(cluster);
+            check_time_passes(cluster);
         } else {
             /* Everybody is down: only time passes. */
             base_sim_run_until(cluster->sim, until);

@@ -227,6 +227,35 @@ START_TEST(one_that_is_aborted_leaves_the_old_state)
 }
 END_TEST
 
+/* While leadership is on its way to a server that cannot take it, the leader
+ * takes nothing into its log, not its own word that a restore was given up
+ * either; it must not ask itself again at once, and for ever. */
+START_TEST(one_is_given_up_while_leadership_is_handed_on)
+{
+    struct cluster *cluster = make(90, 30, 1000);
+    unsigned leader = (unsigned)cluster_leader(cluster);
+    struct raft_node *node = cluster->servers[leader].node;
+    unsigned deaf = (leader + 1) % 3;
+    uint64_t snapshots = cluster->counts.snapshots, id;
+    int status, handed = PENDING;
+
+    ck_assert_int_eq(raft_node_restore_begin(node, &id), 0);
+    ck_assert_int_eq(push(node, id, &status), 0);
+    ck_assert(cluster_run_until(cluster, is_known, &status, 20000));
+    cluster_isolate(cluster, deaf, true);
+    ck_assert_int_eq(raft_node_transfer(node, cluster->servers[deaf].id,
+                                        on_answer, &handed),
+                     0);
+    raft_node_restore_abort(node, id);
+    ck_assert(cluster_run_until(cluster, is_known, &handed, 20000));
+    ck_assert_int_ne(handed, 0);
+    cluster_isolate(cluster, deaf, false);
+    ck_assert(cluster_commit(cluster, 60, 20000));
+    ck_assert_uint_gt(cluster->counts.snapshots, snapshots);
+    cluster_free(cluster);
+}
+END_TEST
+
 START_TEST(pieces_on_their_way_are_bounded)
 {
     struct cluster *cluster = make(80, 0, 1000);
@@ -270,6 +299,7 @@ Suite *restore_suite(void)
                         4);
     tcase_add_test(tcase, one_at_a_time_and_only_at_the_leader);
     tcase_add_loop_test(tcase, one_that_is_aborted_leaves_the_old_state, 0, 2);
+    tcase_add_test(tcase, one_is_given_up_while_leadership_is_handed_on);
     tcase_add_test(tcase, pieces_on_their_way_are_bounded);
     suite_add_tcase(suite, tcase);
     return suite;
