@@ -149,6 +149,10 @@ class Changes(unittest.TestCase):
             f"server.far{number}.consul" in chains
             for chains in self.envoy.server_names().values()
             for number in (0, 2, 3, 4)))
+        self.wait("far1's to be gone", lambda: not any(
+            name.endswith("server.far1.consul")
+            for chains in self.envoy.server_names().values()
+            for name in chains))
         self.check_all_taken()
         took.sort()
         print(f"       a change is in Envoy after {took[CHANGES // 2]:.3f} s, "

@@ -95,7 +95,7 @@ struct cluster_server {
     X(lost_writes, "lost writes")                                            \
     X(failed_syncs, "failed syncs")                                          \
     X(full_disks, "full disks")                                              \
-    X(stalled_disks, "stalled disks")                                              \
+    X(stalled_disks, "stalled disks")                                        \
     X(clock_jumps, "clock jumps")                                            \
     X(leader_checks, "leader completeness checks")                           \
     X(histories, "linearizability checks")                                   \
