@@ -304,11 +304,16 @@ void fedstate_locator_set_catalog(struct fedstate_locator *locator,
                                   Fedstate__CheckServiceNode *const *gateways,
                                   size_t count)
 {
+    const struct fedstate_addrs before = locator->catalog;
     size_t i;
 
     locator->catalog.count = 0;
     for (i = 0; i < count; i++)
         add_gateway(&locator->catalog, gateways[i], false);
+    /* Rounds failed by way of others: nothing was tried through this one. */
+    for (i = 0; i < locator->catalog.count; i++)
+        if (!fedstate_addrs_has(&before, &locator->catalog.at[i]))
+            locator->facts.failures = 0;
     mark(locator);
 }
 

@@ -41,6 +41,17 @@ static size_t size_of(size_t local_count, size_t primary_count)
            (local_count + primary_count) * sizeof(struct base_addr);
 }
 
+bool fedstate_addrs_has(const struct fedstate_addrs *addrs,
+                        const struct base_addr *addr)
+{
+    size_t i;
+
+    for (i = 0; i < addrs->count; i++)
+        if (base_addr_equal(&addrs->at[i], addr))
+            return true;
+    return false;
+}
+
 static void copy(struct base_addr *to, const struct fedstate_addrs *from)
 {
     if (from->count > 0)

@@ -11,6 +11,8 @@ struct fedstate_addrs {
 };
 void fedstate_addrs_add(struct fedstate_addrs *addrs,
                         const struct base_addr *addr);
+bool fedstate_addrs_has(const struct fedstate_addrs *addrs,
+                        const struct base_addr *addr);
 
 /** For datacenters that are reached by our own gateways, and for the primary.
  * Names are copied; both lists too. */

@@ -256,6 +256,34 @@ START_TEST(the_catalog_comes_before_the_record)
 }
 END_TEST
 
+/* The last gateway went, rounds failed, the direct way is closed to us: a new
+ * gateway must not wait for a success that only it can bring. */
+START_TEST(a_new_gateway_of_ours_is_tried_at_once)
+{
+    Fedstate__CheckServiceNode *fresh[1] = {
+        make_gateway("new", "10.2.0.9", "198.51.2.9")};
+    unsigned i;
+
+    fill();
+    begin("dc2", false);
+    fedstate_locator_start(locator, true);
+    fedstate_locator_set_leader(locator, true);
+    for (i = 0; i < 4; i++)
+        fedstate_locator_report_round(locator, -1);
+    world_run_ms(&world, 1);
+    expect("dc1", PRIMARY);
+    fedstate_locator_set_catalog(locator, fresh, 1);
+    world_run_ms(&world, 1);
+    expect("dc1", "10.2.0.9:8443");
+    for (i = 0; i < 3; i++)
+        fedstate_locator_report_round(locator, -1);
+    fedstate_locator_set_catalog(locator, fresh, 1); /* the same again */
+    world_run_ms(&world, 1);
+    expect("dc1", PRIMARY);
+    base_pb_free(fresh[0]);
+}
+END_TEST
+
 /* F3: a restart waits for what the disk holds; a first start does not, nor does
  * a restart without a leader for ever. */
 START_TEST(a_restart_waits_for_the_table)
@@ -365,6 +393,7 @@ Suite *locator_suite(void)
     tcase_add_test(tc, unfit_gateways_are_passed_over);
     tcase_add_test(tc, changes_are_told_once);
     tcase_add_test(tc, the_catalog_comes_before_the_record);
+    tcase_add_test(tc, a_new_gateway_of_ours_is_tried_at_once);
     tcase_add_test(tc, a_restart_waits_for_the_table);
     tcase_add_test(tc, a_restart_does_not_wait_for_ever);
     tcase_add_test(tc, a_first_start_does_not_wait);
