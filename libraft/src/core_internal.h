@@ -237,6 +237,8 @@ void repair_advance(struct raft *core, struct raft_update *update);
 void repair_heard(struct raft *core, struct progress *peer, uint64_t behind,
                   struct raft_update *update);
 void repair_returned(struct raft *core, struct progress *peer);
+/** It is level with us and still waits for the index that it was let back with. */
+bool repair_wants_entry(const struct raft *core, const struct progress *peer);
 
 /* ---- lead.c ---- */
 void lead_begin(struct raft *core, struct raft_update *update);

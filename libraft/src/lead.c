@@ -309,9 +309,17 @@ void lead_probe_anew(struct raft *core, struct progress *peer)
 
 /* ---- beginning and ending ---- */
 
+static void append_noop(struct raft *core, struct raft_update *update)
+{
+    struct raft_entry noop = {.type = RAFT_ENTRY_NOOP,
+                              .data = raft_data_new(0)};
+
+    lead_append(core, &noop, update);
+    lead_replicate(core, update);
+}
+
 void lead_begin(struct raft *core, struct raft_update *update)
 {
-    struct raft_entry noop = {.type = RAFT_ENTRY_NOOP};
     uint32_t i;
 
     assert(core->role == RAFT_CANDIDATE);
@@ -331,9 +339,7 @@ void lead_begin(struct raft *core, struct raft_update *update)
     /* Entries of old terms are committed by counting only below one of ours
      * (5.4.2): have one at once. Its arrival also tells followers. */
     core->term_start = log_last(&core->log) + 1;
-    noop.data = raft_data_new(0);
-    lead_append(core, &noop, update);
-    lead_replicate(core, update);
+    append_noop(core, update);
 }
 
 void lead_end(struct raft *core, bool outvoted, struct raft_update *update)
@@ -599,6 +605,8 @@ void lead_tick(struct raft *core, struct raft_update *update)
         if (core->now_ms < peer_due_ms(core, peer))
             continue;
         peer->probing = false;
+        if (repair_wants_entry(core, peer))
+            append_noop(core, update);
         lead_heartbeat(core, peer, update);
     }
     membership_advance(core, update);

@@ -17,6 +17,10 @@
  *      says: it refuses votes, and its leader does not count its log.
  *   3. Then nothing that it promised is missing, and it counts again.
  *
+ * A leader of another term may have a shorter log: the end of the first one's was
+ * never agreed on. Then nothing but new entries brings the log to that index, and
+ * where clients are silent the leader makes them, one a heartbeat.
+ *
  * Numbers keep lives apart: a permit for another life of the server says
  * another number, and a leader disregards answers to rounds that began before
  * it heard of the loss. No change of membership takes part: it would need a
@@ -88,4 +92,12 @@ void repair_returned(struct raft *core, struct progress *peer)
     peer->behind = 0;
     peer->probing = false;
     peer->valid_round = ++core->round;
+}
+
+bool repair_wants_entry(const struct raft *core, const struct progress *peer)
+{
+    raft_index last = log_last(&core->log);
+
+    return peer->repairing && peer->behind == 0 && peer->match == last &&
+           core->commit == last && !core->transfer_running;
 }
