@@ -310,10 +310,11 @@ void fedstate_locator_set_catalog(struct fedstate_locator *locator,
     locator->catalog.count = 0;
     for (i = 0; i < count; i++)
         add_gateway(&locator->catalog, gateways[i], false);
-    /* Rounds failed by way of others: nothing was tried through this one. */
+    /* Rounds failed by way of others: this one is given a round too. */
     for (i = 0; i < locator->catalog.count; i++)
-        if (!fedstate_addrs_has(&before, &locator->catalog.at[i]))
-            locator->facts.failures = 0;
+        if (!fedstate_addrs_has(&before, &locator->catalog.at[i]) &&
+            locator->facts.failures >= FEDSTATE_PATH_FAILURES)
+            locator->facts.failures = FEDSTATE_PATH_FAILURES - 1;
     mark(locator);
 }
 
