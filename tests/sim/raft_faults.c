@@ -148,6 +148,8 @@ static void damage(struct faults *faults, unsigned victim)
     if (!faults->flips_bits || !faults_all_whole(faults) ||
         faults->first_voters < 3 || victim >= faults->first_voters)
         return;
+    if (server->files != NULL && server->node == NULL)
+        return; /* it may be down for a loss of power */
     if (server->files != NULL) {
         /* Found at the next start. That it does not come after a loss of power
          * is deliberate: the two together can take the log and the side record
