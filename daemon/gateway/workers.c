@@ -11,6 +11,7 @@
 #include "gateway/splicer.h"
 
 #define DEFAULT_MAX 16
+#define AGAIN_MS 100u
 
 struct worker {
     struct workers *workers;
@@ -26,6 +27,7 @@ struct workers {
     struct worker *items;
     size_t count;
     struct routes *routes;
+    struct base_timer again; /* for a worker whose queue was full */
     bool passed_on;
     size_t drained_count;
     void (*done)(void *arg);
@@ -80,24 +82,38 @@ static void take_routes(void *arg)
     base_free(message);
 }
 
-void workers_set_routes(struct workers *workers, struct routes *routes)
+static bool hand_out(struct worker *worker, struct routes *routes)
 {
+    struct new_routes *message;
+
+    BASE_NEW(message);
+    *message = (struct new_routes){worker, routes_share(routes)};
+    if (base_env_post(base_loop_env(worker->loop), take_routes, message) == 0)
+        return true;
+    routes_free(message->routes);
+    base_free(message);
+    return false;
+}
+
+/* No worker stays with old routes: all are told again if one could not be. */
+static void hand_out_all(void *arg)
+{
+    struct workers *workers = arg;
+    bool told = true;
     size_t i;
 
+    for (i = 0; i < workers->count; i++)
+        told = hand_out(&workers->items[i], workers->routes) && told;
+    if (!told)
+        base_timer_start_ms(&workers->again, AGAIN_MS);
+}
+
+void workers_set_routes(struct workers *workers, struct routes *routes)
+{
     routes_free(workers->routes);
     workers->routes = routes;
-    for (i = 0; i < workers->count; i++) {
-        struct worker *worker = &workers->items[i];
-        struct new_routes *message;
-
-        BASE_NEW(message);
-        *message = (struct new_routes){worker, routes_share(routes)};
-        if (base_env_post(base_loop_env(worker->loop), take_routes, message) <
-            0) {
-            routes_free(message->routes);
-            base_free(message);
-        }
-    }
+    base_timer_stop(&workers->again);
+    hand_out_all(workers);
 }
 
 const struct routes *workers_routes(const struct workers *workers)
@@ -197,6 +213,8 @@ struct workers *workers_new(const struct workers_config *config)
     assert(config->count > 0 && config->count <= WORKERS_MAX);
     BASE_NEW(workers);
     workers->env = config->env;
+    base_timer_init(&workers->again, config->env, "gateway-routes",
+                    hand_out_all, workers);
     workers->count = config->count;
     workers->items = base_calloc(config->count, sizeof(*workers->items));
     for (i = 0; i < config->count; i++) {
@@ -220,6 +238,7 @@ void workers_free(struct workers *workers)
 
     if (workers == NULL)
         return;
+    base_timer_stop(&workers->again);
     for (i = 0; i < workers->count; i++) {
         struct worker *worker = &workers->items[i];
 
