@@ -63,6 +63,18 @@ static void free_log(struct access_log *log)
 /* ---- the job --------------------------------------------------------------
  */
 
+static void lose_batch(struct access_log *log, int error)
+{
+    const uint8_t *at = base_buf_data(&log->batch);
+    size_t i, lines = 0;
+
+    for (i = 0; i < base_buf_len(&log->batch); i++)
+        lines += at[i] == '\n';
+    base_counter_add(log->dropped, lines);
+    base_buf_reset(&log->batch);
+    log->failed = error;
+}
+
 static void write_batch(void *arg)
 {
     struct access_log *log = arg;
@@ -72,6 +84,10 @@ static void write_batch(void *arg)
         if (log->fd >= 0)
             close(log->fd);
         log->fd = open_file(log->path);
+        if (log->fd < 0) {
+            lose_batch(log, errno);
+            return;
+        }
     }
     while (base_buf_len(&log->batch) > 0) {
         ssize_t sent = write(log->fd, base_buf_data(&log->batch),
@@ -80,9 +96,7 @@ static void write_batch(void *arg)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0) {
-            log->failed = errno;
-            base_counter_add(log->dropped, 1);
-            base_buf_reset(&log->batch);
+            lose_batch(log, errno);
             return;
         }
         base_buf_consume(&log->batch, (size_t)sent);
