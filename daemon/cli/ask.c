@@ -57,3 +57,20 @@ int ask_and_print(const struct args_command *command, const char *name,
     json_decref(answer);
     return 0;
 }
+
+int ask_to_do(const char *name, const struct http_options *options,
+              const char *path, const char *said)
+{
+    struct http_target target;
+    char *why = NULL;
+    int rv = http_target_init(&target, options, &why);
+
+    if (rv == 0) {
+        rv = http_json(&target, "PUT", path, NULL, &why);
+        http_target_close(&target);
+    }
+    if (rv < 0)
+        return cmd_fail(name, why);
+    puts(said);
+    return 0;
+}

@@ -1,6 +1,8 @@
 /*
  * A command that asks the agent for one list and shows it: its flags, the
- * request, and the choice between a table and JSON.
+ * request, and the choice between a table and JSON; or that tells it to do one
+ * thing.
+ * Threads: one at a time.
  */
 #ifndef CLI_ASK_H
 #define CLI_ASK_H
@@ -29,6 +31,11 @@ struct ask {
 int ask_and_print(const struct args_command *command, const char *name,
                   const struct ask *ask, const char *path,
                   void (*print)(json_t *answer, FILE *to));
+
+/** A command that takes no words and does one thing: PUT path, then says said.
+ * Returns the exit code. */
+int ask_to_do(const char *name, const struct http_options *options,
+              const char *path, const char *said);
 
 /** path with "&key=value" or "?key=value", escaped; path itself is freed. A
  * value of NULL adds nothing. The caller's. */

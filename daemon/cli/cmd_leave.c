@@ -1,9 +1,7 @@
 /* isthmus leave */
-#include <stdio.h>
-
 #include "base/alloc.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
-#include "cli/http_client.h"
 
 int cmd_leave(int argc, char **argv)
 {
@@ -14,19 +12,10 @@ int cmd_leave(int argc, char **argv)
         "Lets the agent say goodbye to its pools and stop. The others then see "
         "it as\nleft, not as failed.",
         flags, BASE_COUNT_OF(flags), "isthmus leave"};
-    struct http_target target;
-    char *why = NULL;
-    int code, rv;
+    int code;
 
     if (args_parse(&command, argc, argv, NULL, &code) != 0)
         return code;
-    rv = http_target_init(&target, &options, &why);
-    if (rv == 0) {
-        rv = http_json(&target, "PUT", "/v1/agent/leave", NULL, &why);
-        http_target_close(&target);
-    }
-    if (rv < 0)
-        return cmd_fail("leave", why);
-    puts("Graceful leave complete");
-    return 0;
+    return ask_to_do("leave", &options, "/v1/agent/leave",
+                     "Graceful leave complete");
 }

@@ -1,9 +1,7 @@
 /* isthmus reload */
-#include <stdio.h>
-
 #include "base/alloc.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
-#include "cli/http_client.h"
 
 int cmd_reload(int argc, char **argv)
 {
@@ -14,19 +12,10 @@ int cmd_reload(int argc, char **argv)
         "Lets the agent read its configuration and certificates again, as "
         "SIGHUP does;\ndocs/configuration.md says what it takes from them.",
         flags, BASE_COUNT_OF(flags), "isthmus reload"};
-    struct http_target target;
-    char *why = NULL;
-    int code, rv;
+    int code;
 
     if (args_parse(&command, argc, argv, NULL, &code) != 0)
         return code;
-    rv = http_target_init(&target, &options, &why);
-    if (rv == 0) {
-        rv = http_json(&target, "PUT", "/v1/agent/reload", NULL, &why);
-        http_target_close(&target);
-    }
-    if (rv < 0)
-        return cmd_fail("reload", why);
-    puts("Configuration reload triggered");
-    return 0;
+    return ask_to_do("reload", &options, "/v1/agent/reload",
+                     "Configuration reload triggered");
 }

@@ -90,6 +90,9 @@ static uint64_t look(const struct http_target *target, const char *path,
         why = base_asprintf("the agent answered %d: %.500s", reply.status,
                             reply.body);
         failed = true;
+    } else if (!failed && reply.index == 0) {
+        why = base_strdup("the answer has no X-Consul-Index to wait for");
+        failed = true; /* or it would be asked for without a pause */
     }
     if (failed) {
         fprintf(stderr, "isthmus watch: %s\n", why);
