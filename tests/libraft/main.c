@@ -13,6 +13,7 @@ Suite *recover_suite(void);
 Suite *repair_suite(void);
 Suite *restore_suite(void);
 Suite *storage_faults_suite(void);
+Suite *storage_damage_suite(void);
 Suite *storage_sqlite_suite(void);
 Suite *transport_stream_suite(void);
 Suite *troubles_suite(void);
@@ -32,6 +33,7 @@ int main(void)
         repair_suite,
         restore_suite,
         storage_faults_suite,
+        storage_damage_suite,
         storage_sqlite_suite,
         transport_stream_suite,
         troubles_suite,
