@@ -1,4 +1,5 @@
-/* The log as rows of a table. Inside a transaction, on the log worker. */
+/* The log as rows of a table. Inside a transaction, on the log worker. What
+ * returns an int returns 0 or a RAFT error. */
 #ifndef LIBRAFT_SQLITE_ROWS_H
 #define LIBRAFT_SQLITE_ROWS_H
 

@@ -46,8 +46,8 @@ struct raft_fsm_ops {
      * index in one piece. NULL: the state begins empty at each start. */
     raft_index (*last_applied)(void *ctx);
     /** Between begin and the first piece, if a user restores this image
-     * (raft_node_restore()): it is of another time, or of another cluster, and
-     * counts as the state at this index. NULL: nothing to do. */
+     * (raft_node_restore_begin()): it is of another time, or of another cluster,
+     * and counts as the state at this index. NULL: nothing to do. */
     void (*restore_as)(void *ctx, raft_index index);
 };
 
